@@ -1,0 +1,59 @@
+#include "messages/error.hpp"
+
+namespace lang_agent {
+
+namespace {
+
+constexpr std::string_view invalid = "invalid_request_error";
+constexpr std::string_view rate_limit = "rate_limit_error";
+constexpr std::string_view unavailable = "service_unavailable_error";
+constexpr std::string_view server = "server_error";
+constexpr std::string_view upstream = "upstream_error";
+
+} // namespace
+
+const error_contract& contract_of(error_kind kind) {
+  switch (kind) {
+#define CONTRACT(kind_name, status, type, code)                                                    \
+  case error_kind::kind_name: {                                                                    \
+    static constexpr error_contract contract{status, type, code};                                  \
+    return contract;                                                                               \
+  }
+    CONTRACT(invalid_request, 400, invalid, "")
+    CONTRACT(invalid_json, 400, invalid, "invalid_json")
+    CONTRACT(invalid_http, 400, invalid, "invalid_http")
+    CONTRACT(invalid_api_key, 401, invalid, "invalid_api_key")
+    CONTRACT(unknown_url, 404, invalid, "unknown_url")
+    CONTRACT(model_not_found, 404, invalid, "model_not_found")
+    CONTRACT(method_not_allowed, 405, invalid, "method_not_allowed")
+    CONTRACT(request_timeout, 408, invalid, "request_timeout")
+    CONTRACT(thread_busy, 409, invalid, "thread_busy")
+    CONTRACT(request_too_large, 413, invalid, "request_too_large")
+    CONTRACT(unsupported_media_type, 415, invalid, "unsupported_media_type")
+    CONTRACT(headers_too_large, 431, invalid, "headers_too_large")
+    CONTRACT(thread_queue_full, 429, rate_limit, "thread_queue_full")
+    CONTRACT(too_many_turns, 429, rate_limit, "too_many_turns")
+    CONTRACT(queue_timeout, 503, unavailable, "queue_timeout")
+    CONTRACT(overloaded, 503, unavailable, "server_is_overloaded")
+    CONTRACT(too_many_connections, 503, unavailable, "too_many_connections")
+    CONTRACT(shutting_down, 503, unavailable, "server_shutting_down")
+    CONTRACT(storage_unavailable, 503, unavailable, "storage_unavailable")
+    CONTRACT(internal, 500, server, "internal_error")
+    CONTRACT(upstream_rejected, 400, invalid, "")
+    CONTRACT(upstream_auth_failed, 502, upstream, "upstream_auth_failed")
+    CONTRACT(upstream_unreachable, 502, upstream, "upstream_unreachable")
+    CONTRACT(upstream_error, 502, upstream, "upstream_error")
+    CONTRACT(upstream_timeout, 504, upstream, "upstream_timeout")
+    CONTRACT(upstream_cut, 502, upstream, "upstream_cut")
+#undef CONTRACT
+  }
+  return contract_of(error_kind::internal);
+}
+
+failure internal_failure() {
+  return {error_kind::internal,
+          "The server failed to process this request. Please retry; if it happens again, report "
+          "the x-request-id of this answer."};
+}
+
+} // namespace lang_agent

@@ -1,0 +1,70 @@
+/// The closed list of everything that can go wrong, and how each kind looks to a client.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lang_agent {
+
+enum class error_kind : std::uint8_t {
+  // The client's request.
+  invalid_request,        ///< a field is missing, of the wrong type or out of range
+  invalid_json,           ///< the body is no JSON document, or nested too deep
+  invalid_http,           ///< the bytes are no valid HTTP request
+  invalid_api_key,        ///< no key, or one that no tenant has
+  unknown_url,            ///< no such path
+  model_not_found,        ///< no such model in the list
+  method_not_allowed,     ///< the path exists, the method does not
+  request_timeout,        ///< the client took too long to send its request
+  thread_busy,            ///< `on_busy = "reject"` and a turn is running
+  request_too_large,      ///< body above its limit
+  unsupported_media_type, ///< not application/json
+  headers_too_large,      ///< request head above its limit
+  // Our limits.
+  thread_queue_full,    ///< too many turns wait for one thread
+  too_many_turns,       ///< the tenant has too many turns in flight
+  queue_timeout,        ///< a turn waited too long before it could start
+  overloaded,           ///< the queue to the upstream is full
+  too_many_connections, ///< too many open connections
+  shutting_down,        ///< the server is draining
+  storage_unavailable,  ///< the store could not load or commit
+  internal,             ///< a fault of ours; details only in the log
+  // The upstream.
+  upstream_rejected,    ///< its 4xx about the request itself, passed on
+  upstream_auth_failed, ///< it refused our key
+  upstream_unreachable, ///< no connection could be made
+  upstream_error,       ///< its 5xx, or an answer that makes no sense
+  upstream_timeout,     ///< connect, first byte, idle or total time ran out
+  upstream_cut,         ///< the answer broke off in the middle
+};
+
+/// What a client sees of an error kind.
+struct error_contract {
+  int status;            ///< HTTP status
+  std::string_view type; ///< OpenAI's `error.type`
+  std::string_view code; ///< OpenAI's `error.code`; empty is null
+};
+
+/// The one table from error kind to HTTP status and OpenAI's type and code.
+const error_contract& contract_of(error_kind kind);
+
+/// One failed request or turn. Holds nothing that a client must not see.
+struct failure {
+  error_kind kind = error_kind::internal;
+  std::string message;
+  std::string param = {};       ///< the field at fault; empty is null
+  std::string code = {};        ///< replaces the kind's own code
+  std::string type = {};        ///< replaces the kind's own type
+  int status = 0;               ///< replaces the kind's own status
+  std::string retry_after = {}; ///< value of `retry-after`; empty sends none
+
+  int http_status() const {
+    return status ? status : contract_of(kind).status;
+  }
+};
+
+/// The failure for faults of ours: says nothing about our inside.
+failure internal_failure();
+
+} // namespace lang_agent

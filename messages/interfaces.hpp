@@ -1,0 +1,76 @@
+/// The typed handles of all actors between which a turn travels. One comment per actor, one line
+/// per message; the messages themselves are in `protocol.hpp`.
+#pragma once
+
+#include <caf/fwd.hpp>
+#include <caf/replies_to.hpp>
+#include <caf/typed_actor.hpp>
+
+#include <memory>
+
+namespace lang_agent {
+
+class turn;
+class llm_order;
+using turn_ptr = std::shared_ptr<turn>;
+using order_ptr = std::shared_ptr<llm_order>;
+
+struct answer_deltas;
+struct client_gone;
+struct credit_granted;
+struct llm_client_idle;
+struct load_thread;
+struct order_cancelled;
+struct order_completed;
+struct order_failed;
+struct queue_tick;
+struct store_turn;
+struct stream_drained;
+struct thread_loaded;
+struct turn_cancelled;
+struct turn_committed;
+struct turn_failed;
+struct turn_stored;
+struct upstream_completed;
+struct upstream_deltas;
+struct upstream_failed;
+
+/// One HTTP request that asks for a turn; lives until its answer is handed to the connection.
+using request_actor = caf::typed_actor<caf::reacts_to<answer_deltas>,  //
+                                       caf::reacts_to<turn_committed>, //
+                                       caf::reacts_to<turn_failed>,    //
+                                       caf::reacts_to<stream_drained>, //
+                                       caf::reacts_to<client_gone>>;
+
+/// A shard of the directory: finds or spawns the conversation of a thread.
+using directory_actor = caf::typed_actor<caf::reacts_to<turn_ptr>, //
+                                         caf::reacts_to<turn_cancelled>>;
+
+/// One thread of one tenant: its history, its waiting turns, one running turn.
+using conversation_actor = caf::typed_actor<caf::reacts_to<turn_ptr>,        //
+                                            caf::reacts_to<turn_cancelled>,  //
+                                            caf::reacts_to<thread_loaded>,   //
+                                            caf::reacts_to<order_completed>, //
+                                            caf::reacts_to<order_failed>,    //
+                                            caf::reacts_to<turn_stored>,     //
+                                            caf::reacts_to<queue_tick>>;
+
+/// Gives each order a free LLM client, or a place in its bounded queue.
+using llm_pool_actor = caf::typed_actor<caf::reacts_to<order_ptr>,       //
+                                        caf::reacts_to<order_cancelled>, //
+                                        caf::reacts_to<llm_client_idle>, //
+                                        caf::reacts_to<queue_tick>>;
+
+/// Runs one exchange with an upstream at a time.
+using llm_client_actor = caf::typed_actor<caf::reacts_to<order_ptr>,          //
+                                          caf::reacts_to<order_cancelled>,    //
+                                          caf::reacts_to<credit_granted>,     //
+                                          caf::reacts_to<upstream_deltas>,    //
+                                          caf::reacts_to<upstream_completed>, //
+                                          caf::reacts_to<upstream_failed>>;
+
+/// Owns the thread store.
+using journal_actor = caf::typed_actor<caf::reacts_to<load_thread>, //
+                                       caf::reacts_to<store_turn>>;
+
+} // namespace lang_agent

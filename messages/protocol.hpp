@@ -1,0 +1,162 @@
+/// Every message that actors exchange, grouped by who receives it.
+///
+/// All are one-way: each carries the handle to answer where an answer is due. They hold handles and
+/// shared pointers, so they stay inside one process.
+#pragma once
+
+#include "messages/chat.hpp"
+#include "messages/error.hpp"
+#include "messages/interfaces.hpp"
+#include "messages/thread_key.hpp"
+#include "messages/turn.hpp"
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/type_id.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace lang_agent {
+
+// -- to the request actor -------------------------------------------------------------------------
+
+/// Deltas of the answer, in order. Their cost is taken from the client actor's credit and is given
+/// back with `credit_granted` when the connection has written them.
+struct answer_deltas {
+  turn_id id;
+  llm_client_actor from;
+  context_size context;
+  std::vector<choice_delta> deltas;
+};
+
+/// The turn is stored; what is left of the answer may go out.
+struct turn_committed {
+  std::shared_ptr<const answer> result;
+  context_size context;
+};
+
+/// The turn ended without an answer and left no trace.
+struct turn_failed {
+  failure why;
+};
+
+/// The connection has written so many bytes of the stream.
+struct stream_drained {
+  std::size_t bytes;
+};
+
+/// The client closed its connection before the answer was complete.
+struct client_gone {};
+
+// -- to the directory and the conversation --------------------------------------------------------
+
+/// The requester no longer wants this turn, queued or running.
+struct turn_cancelled {
+  thread_key key;
+  turn_id id;
+};
+
+/// Answer of the journal to `load_thread`.
+struct thread_loaded {
+  message_list instructions;
+  message_list history;
+  std::shared_ptr<failure> why; ///< set: the thread could not be loaded
+};
+
+/// The upstream's complete answer to an order.
+struct order_completed {
+  turn_id id;
+  std::shared_ptr<answer> result;
+};
+
+struct order_failed {
+  turn_id id;
+  failure why;
+};
+
+/// Answer of the journal to `store_turn`.
+struct turn_stored {
+  turn_id id;
+  std::shared_ptr<failure> why; ///< set: nothing was stored
+};
+
+/// Time to look for entries of a queue that waited too long.
+struct queue_tick {};
+
+// -- to the pool and the LLM client ---------------------------------------------------------------
+
+struct order_cancelled {
+  turn_id id;
+};
+
+/// A client has finished its order and can take the next.
+struct llm_client_idle {
+  llm_client_actor client;
+  turn_id last;
+};
+
+/// So many more bytes of deltas may be sent to the requester.
+struct credit_granted {
+  turn_id id;
+  std::size_t bytes;
+};
+
+/// From the exchange with the upstream, in this order: any number of deltas, then one of the other
+/// two. `id` is the order's, so that a late event of a cancelled exchange is told from a current one.
+struct upstream_deltas {
+  turn_id id;
+  std::vector<choice_delta> deltas;
+};
+
+struct upstream_completed {
+  turn_id id;
+  std::shared_ptr<answer> result;
+};
+
+struct upstream_failed {
+  turn_id id;
+  failure why;
+};
+
+// -- to the journal -------------------------------------------------------------------------------
+
+struct load_thread {
+  thread_key key;
+  conversation_actor reply_to;
+};
+
+/// Append a turn. It is stored whole or not at all.
+struct store_turn {
+  turn_id id;
+  thread_key key;
+  message_list instructions; ///< the thread's from now on
+  std::size_t keep;          ///< length of the history that stays; what follows is superseded
+  message_list messages;     ///< the turn's new messages, the answer last
+  conversation_actor reply_to;
+};
+
+} // namespace lang_agent
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::answer_deltas)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::stream_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::client_gone)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_cancelled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::thread_loaded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_completed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_stored)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::queue_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_cancelled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::llm_client_idle)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::credit_granted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_deltas)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_completed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::load_thread)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::store_turn)

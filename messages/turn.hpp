@@ -1,0 +1,85 @@
+/// A turn and an order: the two promises that a request makes on its way to the upstream.
+///
+/// Both travel by shared pointer with one holder at a time. Whoever drops one without settling it
+/// (a full queue, a crashed actor, a mailbox that died) thereby tells the requester: their
+/// destructors send the failure. So no request can be forgotten.
+#pragma once
+
+#include "messages/chat.hpp"
+#include "messages/error.hpp"
+#include "messages/interfaces.hpp"
+#include "messages/thread_key.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace lang_agent {
+
+/// Unique in this process. An order has the id of its turn.
+using turn_id = std::uint64_t;
+
+turn_id next_turn_id();
+
+/// One turn of a conversation, asked for by a request.
+class turn {
+public:
+  explicit turn(request_actor requester);
+  ~turn(); ///< fails an unsettled turn with `error_kind::internal`
+
+  turn(const turn&) = delete;
+  turn& operator=(const turn&) = delete;
+
+  /// The answer is stored: tells the requester. At most one of the three settles a turn.
+  void commit(answer x, context_size context);
+
+  /// The turn ended without an answer: tells the requester.
+  void fail(failure why);
+
+  /// The requester no longer wants to know.
+  void forget();
+
+  const turn_id id;
+  const request_actor requester;
+  thread_key key;
+  bool stateless = false; ///< remembers nothing and is never queued
+  std::string request_id;
+  chat_parameters parameters;
+  message_list instructions; ///< replace the thread's, unless empty
+  message_list messages;     ///< all others, as the client sent them
+  std::chrono::steady_clock::time_point arrived = {};
+  /// Counts turns in flight while it lives; see `server/`.
+  std::shared_ptr<void> in_flight;
+
+private:
+  bool settled_ = false;
+};
+
+/// One completion, asked of the pool by a conversation.
+class llm_order {
+public:
+  llm_order(turn_id order_id, conversation_actor customer_handle, request_actor requester_handle);
+  ~llm_order(); ///< fails an unsettled order with `error_kind::internal`
+
+  llm_order(const llm_order&) = delete;
+  llm_order& operator=(const llm_order&) = delete;
+
+  void complete(answer x);
+  void fail(failure why);
+  void forget();
+
+  const turn_id id;
+  const conversation_actor customer; ///< gets the complete answer
+  const request_actor requester;     ///< gets the deltas of a stream
+  std::string request_id;
+  chat_parameters parameters;
+  message_list prompt;
+  context_size context;
+  std::chrono::steady_clock::time_point queued = {};
+
+private:
+  bool settled_ = false;
+};
+
+} // namespace lang_agent
