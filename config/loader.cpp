@@ -1,0 +1,230 @@
+#include "config/loader.hpp"
+
+#include "config/table_reader.hpp"
+#include "config/units.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace lang_agent {
+
+namespace {
+
+constexpr std::int64_t many = 1'000'000'000;
+
+std::string environment_secret(const std::string& variable, const std::string& wanted_by) {
+  const char* value = std::getenv(variable.c_str());
+  if (!value || !*value)
+    throw config_error{wanted_by + " names the environment variable " + variable
+                       + ", which is not set; export " + variable
+                       + "=... before starting the server"};
+  return value;
+}
+
+/// The lines of a file of secrets, without empty ones and surrounding blanks.
+std::vector<std::string> file_secrets(const std::string& path, const std::string& wanted_by) {
+  std::ifstream in{path};
+  if (!in)
+    throw config_error{wanted_by + " names the file " + path + ", which cannot be read"};
+  std::vector<std::string> result;
+  for (std::string line; std::getline(in, line);) {
+    const auto first = line.find_first_not_of(" \t\r");
+    if (first != std::string::npos)
+      result.push_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
+  }
+  if (result.empty())
+    throw config_error{wanted_by + " names the file " + path + ", which is empty"};
+  return result;
+}
+
+void apply_listen(server_settings& out, const std::string& text, const std::string& where) {
+  const auto address = parse_listen(text);
+  if (!address)
+    throw config_error{where + ": \"" + text
+                       + "\" is no address to listen on; write e.g. \"127.0.0.1:8488\""};
+  out.host = address->host;
+  out.port = address->port;
+}
+
+void read_server(table_reader& in, server_settings& out, const std::string& file) {
+  std::string listen;
+  in.text("listen", listen);
+  if (!listen.empty())
+    apply_listen(out, listen, file + ": server.listen");
+  in.number("threads", out.threads, 0, 1024);
+  in.number("max_connections", out.max_connections, 1, 1'000'000);
+  in.bytes("max_header_bytes", out.max_header_bytes);
+  in.bytes("max_body_bytes", out.max_body_bytes);
+  in.number("max_json_depth", out.max_json_depth, 8, 1000);
+  in.number("max_messages", out.max_messages, 1, many);
+  in.bytes("stream_buffer_bytes", out.stream_buffer_bytes);
+  in.duration("header_timeout", out.header_timeout);
+  in.duration("body_timeout", out.body_timeout);
+  in.duration("write_timeout", out.write_timeout);
+  in.duration("keepalive_timeout", out.keepalive_timeout);
+  in.duration("drain_timeout", out.drain_timeout);
+}
+
+void read_threads(table_reader& in, thread_settings& out) {
+  if (const auto* node = in.any("default_thread")) {
+    if (node->is_integer())
+      out.default_thread = std::to_string(node->as_integer()->get());
+    else if (node->is_string() && !node->as_string()->get().empty())
+      out.default_thread = node->as_string()->get();
+    else
+      in.fail("default_thread", "must be a whole number, a name, or \"none\"");
+    if (out.default_thread == "none")
+      out.default_thread.clear();
+  }
+  in.word("on_busy", out.on_busy,
+          {{"enqueue", busy_policy::enqueue}, {"reject", busy_policy::reject}});
+  in.word("on_disconnect", out.on_disconnect,
+          {{"cancel", disconnect_policy::cancel}, {"finish", disconnect_policy::finish}});
+  in.number("max_waiting", out.max_waiting, 0, many);
+  in.duration("wait_timeout", out.wait_timeout);
+  in.number("max_context_messages", out.max_context_messages, 0, many);
+  in.number("max_context_tokens", out.max_context_tokens, 0, many);
+}
+
+bool is_false(const toml::node& node) {
+  return node.is_boolean() && !node.as_boolean()->get();
+}
+
+void read_defaults(table_reader& in, default_parameters& out) {
+  if (const auto* node = in.any("temperature")) {
+    const auto value = node->is_boolean() ? std::nullopt : node->value<double>();
+    if (!is_false(*node) && (!value || *value < 0 || *value > 2))
+      in.fail("temperature", "must be a number between 0 and 2, or false to add none");
+    out.temperature = value;
+  }
+  if (const auto* node = in.any("max_tokens")) {
+    const auto value = node->is_integer() ? node->value<std::int64_t>() : std::nullopt;
+    if (!is_false(*node) && (!value || *value < 1))
+      in.fail("max_tokens", "must be a whole number from 1 on, or false to add none");
+    out.max_tokens = value;
+  }
+}
+
+void read_tenant(table_reader& in, tenant_settings& out) {
+  in.text("name", out.name);
+  in.texts("keys", out.keys);
+  std::string variable;
+  in.text("keys_env", variable);
+  if (!variable.empty()) {
+    std::istringstream keys{environment_secret(variable, "tenants.keys_env")};
+    for (std::string key; std::getline(keys, key, ',');)
+      out.keys.push_back(key);
+  }
+  std::string file;
+  in.text("keys_file", file);
+  if (!file.empty())
+    for (auto& key : file_secrets(file, "tenants.keys_file"))
+      out.keys.push_back(std::move(key));
+  in.number("max_turns", out.max_turns, 1, many);
+}
+
+void read_builtin(table_reader& in, builtin_settings& out) {
+  in.number("seed", out.seed, 0, std::numeric_limits<std::int64_t>::max());
+  in.duration("first_token_delay", out.first_token_delay);
+  in.duration("token_interval", out.token_interval);
+  in.number("words", out.words, 0, 1'000'000);
+}
+
+void read_upstream(table_reader& in, upstream_settings& out, bool key_is_overridden) {
+  in.text("name", out.name);
+  in.word("kind", out.kind,
+          {{"openai", upstream_kind::openai}, {"builtin", upstream_kind::builtin}});
+  in.text("base_url", out.base_url);
+  std::string variable;
+  in.text("api_key_env", variable);
+  if (!variable.empty() && !key_is_overridden)
+    out.api_key = environment_secret(variable, "upstreams.api_key_env");
+  std::string file;
+  in.text("api_key_file", file);
+  if (!file.empty() && !key_is_overridden)
+    out.api_key = file_secrets(file, "upstreams.api_key_file").front();
+  in.text("model", out.model);
+  in.texts("models", out.models);
+  in.flag("replay_reasoning", out.replay_reasoning);
+  in.number("max_concurrency", out.max_concurrency, 1, many);
+  in.number("max_waiting", out.max_waiting, 0, many);
+  in.bytes("max_answer_bytes", out.max_answer_bytes);
+  in.duration("connect_timeout", out.connect_timeout);
+  in.duration("first_byte_timeout", out.first_byte_timeout);
+  in.duration("idle_timeout", out.idle_timeout);
+  in.duration("total_timeout", out.total_timeout);
+  in.duration("wait_timeout", out.wait_timeout);
+  in.duration("idle_connection_timeout", out.idle_connection_timeout);
+  in.table("builtin", [&](table_reader& sub) { read_builtin(sub, out.builtin); });
+}
+
+settings read_settings(const toml::table& table, const std::string& file, bool key_is_overridden) {
+  settings out;
+  table_reader in{table, file, ""};
+  in.table("server", [&](table_reader& sub) { read_server(sub, out.server, file); });
+  in.table("log", [&](table_reader& sub) {
+    sub.text("level", out.log.level);
+    sub.flag("content", out.log.content);
+  });
+  in.table("threads", [&](table_reader& sub) { read_threads(sub, out.threads); });
+  in.table("defaults", [&](table_reader& sub) { read_defaults(sub, out.defaults); });
+  in.tables("tenants",
+            [&](table_reader& sub) { read_tenant(sub, out.tenants.emplace_back()); });
+  in.tables("upstreams", [&](table_reader& sub) {
+    // The command line's key is for the first upstream.
+    const bool overridden = key_is_overridden && out.upstreams.empty();
+    read_upstream(sub, out.upstreams.emplace_back(), overridden);
+  });
+  in.finish();
+  return out;
+}
+
+void apply_overrides(settings& out, const config_overrides& overrides) {
+  if (overrides.listen)
+    apply_listen(out.server, *overrides.listen, "--listen");
+  if (out.upstreams.empty())
+    out.upstreams.emplace_back().name = "main";
+  auto& upstream = out.upstreams.front();
+  if (overrides.upstream_url) {
+    upstream.kind = upstream_kind::openai;
+    upstream.base_url = *overrides.upstream_url;
+    // A key of the config belongs to the config's URL: it is never sent to another place.
+    upstream.api_key.clear();
+  }
+  if (overrides.upstream_key_env)
+    upstream.api_key = environment_secret(*overrides.upstream_key_env, "--upstream-key-env");
+  if (overrides.model)
+    upstream.model = *overrides.model;
+}
+
+} // namespace
+
+settings parse_settings(std::string_view text, const std::string& name,
+                        const config_overrides& overrides) {
+  toml::table table;
+  try {
+    table = toml::parse(text, name);
+  } catch (const toml::parse_error& e) {
+    throw config_error{name + ":" + std::to_string(e.source().begin.line) + ": "
+                       + std::string{e.description()}};
+  }
+  const bool key_is_overridden = overrides.upstream_key_env || overrides.upstream_url;
+  auto result = read_settings(table, name, key_is_overridden);
+  apply_overrides(result, overrides);
+  validate(result);
+  return result;
+}
+
+settings load_settings(const std::string& file, const config_overrides& overrides) {
+  if (file.empty())
+    return parse_settings(default_config, "built-in config", overrides);
+  std::ifstream in{file, std::ios::binary};
+  if (!in)
+    throw config_error{"cannot read the config file " + file};
+  std::ostringstream text;
+  text << in.rdbuf();
+  return parse_settings(text.str(), file, overrides);
+}
+
+} // namespace lang_agent

@@ -1,0 +1,105 @@
+/// Everything that can be configured, with its default. Units are in the types; keys and their
+/// meaning are documented in `lang-agent.toml`. Immutable once the server runs.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lang_agent {
+
+using std::chrono::milliseconds;
+
+/// The key of the original service's documentation: known to everybody.
+inline constexpr const char* well_known_key = "123tangledup-ai";
+
+struct server_settings {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8488;
+  unsigned threads = 0; ///< of the one pool for sockets and actors; 0 = as many as processors
+  std::size_t max_connections = 10'000;
+  std::size_t max_header_bytes = 64 * 1024;
+  std::size_t max_body_bytes = 32 * 1024 * 1024;
+  unsigned max_json_depth = 128;
+  std::size_t max_messages = 20'000; ///< in one request
+  std::size_t stream_buffer_bytes = 64 * 1024;
+  milliseconds header_timeout{15'000};
+  milliseconds body_timeout{120'000};
+  milliseconds write_timeout{60'000};
+  milliseconds keepalive_timeout{75'000};
+  milliseconds drain_timeout{60'000};
+};
+
+struct log_settings {
+  std::string level = "info";
+  bool content = false; ///< log the text of messages
+};
+
+enum class busy_policy : std::uint8_t { enqueue, reject };
+enum class disconnect_policy : std::uint8_t { cancel, finish };
+
+struct thread_settings {
+  std::string default_thread = "3"; ///< empty: requests without a thread are stateless
+  busy_policy on_busy = busy_policy::enqueue;
+  disconnect_policy on_disconnect = disconnect_policy::cancel;
+  std::size_t max_waiting = 1024;
+  milliseconds wait_timeout{600'000};
+  std::size_t max_context_messages = 0; ///< 0 = unlimited
+  std::size_t max_context_tokens = 0;   ///< estimated; 0 = unlimited
+};
+
+/// Parameters that are added to requests that lack them.
+struct default_parameters {
+  std::optional<double> temperature = 0.7;
+  std::optional<std::int64_t> max_tokens = 500;
+};
+
+struct tenant_settings {
+  std::string name;
+  std::vector<std::string> keys;
+  std::size_t max_turns = 20'000; ///< in flight at once
+};
+
+enum class upstream_kind : std::uint8_t { builtin, openai };
+
+/// The model inside the process.
+struct builtin_settings {
+  std::uint64_t seed = 1;
+  milliseconds first_token_delay{0};
+  milliseconds token_interval{0};
+  std::size_t words = 0; ///< length of each answer; 0 = as long as what it has to say
+};
+
+struct upstream_settings {
+  std::string name;
+  upstream_kind kind = upstream_kind::builtin;
+  std::string base_url;
+  std::string api_key; ///< resolved from `api_key_env` or `api_key_file`; empty sends none
+  std::string model;   ///< replaces the request's model unless empty
+  std::vector<std::string> models; ///< listed by GET /v1/models
+  bool replay_reasoning = false;
+  std::size_t max_concurrency = 20'000;
+  std::size_t max_waiting = 10'000;
+  std::size_t max_answer_bytes = 32 * 1024 * 1024;
+  milliseconds connect_timeout{5'000};
+  milliseconds first_byte_timeout{60'000};
+  milliseconds idle_timeout{60'000};
+  milliseconds total_timeout{600'000};
+  milliseconds wait_timeout{30'000};
+  milliseconds idle_connection_timeout{10'000};
+  builtin_settings builtin;
+};
+
+struct settings {
+  server_settings server;
+  log_settings log;
+  thread_settings threads;
+  default_parameters defaults;
+  std::vector<tenant_settings> tenants;
+  std::vector<upstream_settings> upstreams;
+};
+
+} // namespace lang_agent

@@ -1,0 +1,84 @@
+#include "config/loader.hpp"
+#include "config/units.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace lang_agent {
+
+namespace {
+
+void check_tenants(const settings& x) {
+  if (x.tenants.empty())
+    throw config_error{"no tenant is configured; add\n\n[[tenants]]\nname = \"default\"\n"
+                       "keys = [\"a long random string\"]"};
+  std::set<std::string> names;
+  std::set<std::string> keys;
+  for (const auto& tenant : x.tenants) {
+    if (tenant.name.empty())
+      throw config_error{"a tenant has no name; add name = \"...\" under [[tenants]]"};
+    if (!names.insert(tenant.name).second)
+      throw config_error{"two tenants are called \"" + tenant.name + "\"; names must differ"};
+    if (tenant.keys.empty())
+      throw config_error{"tenant \"" + tenant.name
+                         + "\" has no key; add keys, keys_env or keys_file"};
+    for (const auto& key : tenant.keys) {
+      const auto printable = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
+      if (key.empty() || !std::all_of(key.begin(), key.end(), printable))
+        throw config_error{"a key of tenant \"" + tenant.name
+                           + "\" is empty or has characters other than visible ASCII"};
+      if (!keys.insert(key).second)
+        throw config_error{"a key of tenant \"" + tenant.name
+                           + "\" is given twice; a key belongs to one tenant only"};
+    }
+  }
+  if (!is_loopback(x.server.host) && keys.contains(well_known_key))
+    throw config_error{"refusing to listen on " + x.server.host + " while the publicly known key \""
+                       + well_known_key
+                       + "\" is active: anybody could use your server. Either listen on "
+                         "127.0.0.1, or replace the key under [[tenants]] in a config file "
+                         "(--config FILE)"};
+}
+
+void check_upstreams(const settings& x) {
+  std::set<std::string> names;
+  for (const auto& upstream : x.upstreams) {
+    const auto fail = [&](const std::string& problem) {
+      throw config_error{"upstream \"" + upstream.name + "\": " + problem};
+    };
+    if (upstream.name.empty() || !names.insert(upstream.name).second)
+      fail("every upstream needs a name of its own");
+    if (upstream.kind == upstream_kind::builtin)
+      continue;
+    if (!parse_base_url(upstream.base_url))
+      fail("base_url is \"" + upstream.base_url
+           + "\"; write a URL that starts with http:// or https:// and has neither credentials "
+             "nor a query, e.g. \"https://api.openai.com/v1\"");
+    for (const auto value : {upstream.connect_timeout, upstream.first_byte_timeout,
+                             upstream.idle_timeout, upstream.total_timeout})
+      if (value <= milliseconds{0})
+        fail("connect_timeout, first_byte_timeout, idle_timeout and total_timeout must be longer "
+             "than 0");
+  }
+}
+
+} // namespace
+
+void validate(const settings& x) {
+  static const std::set<std::string> levels{"trace", "debug", "info", "warn", "error", "off"};
+  if (!levels.contains(x.log.level))
+    throw config_error{"log.level is \"" + x.log.level
+                       + "\"; it must be one of trace, debug, info, warn, error, off"};
+  if (x.server.max_header_bytes < 1024)
+    throw config_error{"server.max_header_bytes must be at least \"1KiB\""};
+  if (x.server.stream_buffer_bytes < 4096)
+    throw config_error{"server.stream_buffer_bytes must be at least \"4KiB\""};
+  for (const auto value : {x.server.header_timeout, x.server.body_timeout, x.server.write_timeout,
+                           x.server.keepalive_timeout})
+    if (value <= milliseconds{0})
+      throw config_error{"the timeouts under [server] must be longer than 0"};
+  check_tenants(x);
+  check_upstreams(x);
+}
+
+} // namespace lang_agent
