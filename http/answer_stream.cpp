@@ -1,0 +1,293 @@
+#include "http/answer_stream.hpp"
+
+#include "http/answer_shape.hpp"
+#include "http/dom.hpp"
+#include "http/json.hpp"
+#include "http/upstream_codec.hpp"
+
+#include <algorithm>
+
+namespace lang_agent::http {
+
+using dom::find;
+using dom::find_string;
+using dom::text;
+using dom::value;
+
+/// What came of one choice so far.
+struct answer_stream::choice {
+  struct call {
+    std::string id;
+    std::string type = "function";
+    std::string name;
+    std::string arguments;
+  };
+
+  std::string content;
+  bool has_content = false;
+  std::map<std::string, std::string> texts;  ///< other text members, appended: refusal, reasoning
+  std::map<std::string, std::string> values; ///< other members as JSON, the last one wins
+  std::map<std::uint32_t, call> calls;
+  std::string function_name; ///< deprecated function_call
+  std::string function_arguments;
+  std::string finish_reason;
+
+  /// Takes a delta's tool calls in; returns them strictly shaped.
+  std::string add_calls(const value& list);
+  void add_call(const value& x, std::uint32_t index, const std::string& arguments);
+  void add_function(const value& x);
+  std::string message() const;
+};
+
+namespace {
+
+/// `arguments` is a string by contract; some upstreams send the object itself.
+std::string arguments_of(const value& function) {
+  const auto* x = find(function, "arguments");
+  if (!x)
+    return {};
+  return x->IsString() ? std::string{text(*x)} : dom::dump(*x);
+}
+
+std::string function_json(const std::string& name, const std::string& arguments) {
+  std::string out = R"({"name":)";
+  append_json_string(out, name);
+  out += R"(,"arguments":)";
+  append_json_string(out, arguments);
+  return out + "}";
+}
+
+} // namespace
+
+void answer_stream::choice::add_call(const value& x, std::uint32_t index,
+                                     const std::string& arguments) {
+  auto& entry = calls[index];
+  if (const auto* id = find_string(x, "id"); id && entry.id.empty())
+    entry.id = text(*id);
+  if (const auto* type = find_string(x, "type"))
+    entry.type = text(*type);
+  const char* kind = find(x, "custom") ? "custom" : "function";
+  if (const auto* body = find(x, kind); body && body->IsObject())
+    if (const auto* name = find_string(*body, "name"))
+      entry.name += text(*name);
+  entry.arguments += arguments;
+}
+
+std::string answer_stream::choice::add_calls(const value& list) {
+  std::string out;
+  for (const auto& x : list.GetArray()) {
+    if (!x.IsObject())
+      continue;
+    // An upstream that leaves the index out starts a new call with each new id.
+    const auto* id = find_string(x, "id");
+    const auto last = calls.empty() ? 0 : calls.rbegin()->first;
+    const bool starts = id && !calls.empty() && calls[last].id != text(*id);
+    const auto index = index_of(x, starts ? last + 1 : last);
+    const auto* function = find(x, "function");
+    const auto* custom = find(x, "custom");
+    const auto arguments = function && function->IsObject() ? arguments_of(*function)
+                           : custom && custom->IsObject() && find_string(*custom, "input")
+                             ? std::string{text(*find_string(*custom, "input"))}
+                             : std::string{};
+    add_call(x, index, arguments);
+    out += out.empty() ? "[" : ",";
+    out += R"({"index":)" + std::to_string(index);
+    for (const auto& member : x.GetObject()) {
+      const auto name = text(member.name);
+      if (name == "index" || member.value.IsNull())
+        continue;
+      if (name != "function" || !member.value.IsObject()) {
+        append_member(out, name, dom::dump(member.value));
+        continue;
+      }
+      out += R"(,"function":{)";
+      if (const auto* called = find_string(member.value, "name"))
+        out += R"("name":)" + dom::dump(*called) + ",";
+      out += R"("arguments":)";
+      append_json_string(out, arguments);
+      out += '}';
+    }
+    out += '}';
+  }
+  return out.empty() ? out : out + "]";
+}
+
+void answer_stream::choice::add_function(const value& x) {
+  if (!x.IsObject())
+    return;
+  if (const auto* name = find_string(x, "name"))
+    function_name += text(*name);
+  function_arguments += arguments_of(x);
+}
+
+std::string answer_stream::choice::message() const {
+  std::string out = R"({"role":"assistant","content":)";
+  if (has_content)
+    append_json_string(out, content);
+  else
+    out += "null";
+  const auto refusal = texts.find("refusal");
+  out += R"(,"refusal":)";
+  if (refusal != texts.end())
+    append_json_string(out, refusal->second);
+  else
+    out += "null";
+  for (const auto& [name, words] : texts) {
+    if (name == "refusal")
+      continue;
+    std::string json;
+    append_json_string(json, words);
+    append_member(out, name, json);
+  }
+  for (const auto& [name, json] : values)
+    append_member(out, name, json);
+  if (!function_name.empty())
+    append_member(out, "function_call", function_json(function_name, function_arguments));
+  if (calls.empty())
+    return out + "}";
+  out += R"(,"tool_calls":[)";
+  bool first = true;
+  for (const auto& [index, x] : calls) {
+    out += first ? R"({"id":)" : R"(,{"id":)";
+    first = false;
+    append_json_string(out, x.id);
+    out += R"(,"type":)";
+    append_json_string(out, x.type);
+    if (x.type == "custom") {
+      out += R"(,"custom":{"name":)";
+      append_json_string(out, x.name);
+      out += R"(,"input":)";
+      append_json_string(out, x.arguments);
+      out += "}}";
+    } else {
+      out += R"(,"function":)" + function_json(x.name, x.arguments) + "}";
+    }
+  }
+  return out + "]}";
+}
+
+answer_stream::answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens)
+  : max_bytes_(max_bytes), prompt_tokens_(prompt_tokens) {
+}
+
+answer_stream::~answer_stream() = default;
+
+std::optional<failure> answer_stream::grow(std::size_t bytes) {
+  bytes_ += bytes;
+  if (bytes_ <= max_bytes_)
+    return std::nullopt;
+  return failure{error_kind::upstream_error, "The upstream model's answer is longer than "
+                                               + std::to_string(max_bytes_) + " bytes."};
+}
+
+std::optional<failure> answer_stream::add(std::string_view data, std::vector<choice_delta>& out) {
+  if (data.substr(0, 6) == "[DONE]") {
+    done_ = true;
+    return std::nullopt;
+  }
+  if (auto why = grow(data.size()))
+    return why;
+  dom::spanned_document document;
+  if (document.parse(data, max_upstream_depth) != dom::spanned_document::outcome::ok)
+    return broken("an event of its stream is no JSON object");
+  if (member_of(document, "error"))
+    return decode_upstream_error(500, data, {});
+  if (auto usage = read_usage(member_of(document, "usage")); !usage.json.empty())
+    usage_ = std::move(usage);
+  const auto* list = member_of(document, "choices");
+  if (!list || !list->IsArray())
+    return std::nullopt;
+  members_ = foreign_members(document);
+  for (const auto& x : list->GetArray()) {
+    if (!x.IsObject())
+      return broken("a choice of its stream is no object");
+    choice_delta piece;
+    piece.index = index_of(x, 0);
+    auto& so_far = choices_[piece.index];
+    if (const auto* delta = find(x, "delta"); delta && delta->IsObject()) {
+      for (const auto& member : delta->GetObject()) {
+        const auto name = text(member.name);
+        const auto& y = member.value;
+        if (name == "role" || y.IsNull())
+          continue;
+        if (name == "content" && y.IsString()) {
+          piece.content = text(y);
+          so_far.content += piece.content;
+          so_far.has_content = true;
+        } else if (name == "tool_calls" && y.IsArray()) {
+          if (auto calls = so_far.add_calls(y); !calls.empty())
+            append_member(piece.members, name, calls);
+        } else if (name == "function_call") {
+          so_far.add_function(y);
+          append_member(piece.members, name, dom::dump(y));
+        } else if (y.IsString()) {
+          if (y.GetStringLength() == 0)
+            continue;
+          so_far.texts[std::string{name}] += text(y);
+          append_member(piece.members, name, dom::dump(y));
+        } else {
+          so_far.values[std::string{name}] = dom::dump(y);
+          append_member(piece.members, name, so_far.values[std::string{name}]);
+        }
+      }
+    }
+    piece.logprobs = logprobs_of(x);
+    if (const auto* reason = find_string(x, "finish_reason"); reason && reason->GetStringLength())
+      so_far.finish_reason = shaped_finish_reason(text(*reason));
+    if (!piece.content.empty() || !piece.members.empty() || !piece.logprobs.empty()) {
+      piece.chunk_members = members_;
+      out.push_back(std::move(piece));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<failure> answer_stream::add_whole(std::string_view body,
+                                                std::vector<choice_delta>& out) {
+  auto decoded = decode_answer(body, prompt_tokens_);
+  if (auto* why = std::get_if<failure>(&decoded))
+    return std::move(*why);
+  // As one event that carries everything, spelled the way a stream would.
+  std::string event = "{\"choices\":[";
+  auto& whole = std::get<answer>(decoded);
+  for (const auto& x : whole.choices) {
+    if (event.back() == '}')
+      event += ',';
+    event += "{\"index\":" + std::to_string(x.index) + ",\"delta\":" + x.message
+             + ",\"finish_reason\":\"" + x.finish_reason + "\",\"logprobs\":"
+             + (x.logprobs.empty() ? "null" : x.logprobs) + "}";
+  }
+  event += "],\"usage\":" + whole.usage.json + whole.members + "}";
+  done_ = true;
+  return add(event, out);
+}
+
+bool answer_stream::complete() const {
+  if (choices_.empty())
+    return false;
+  return done_ || std::all_of(choices_.begin(), choices_.end(), [](const auto& entry) {
+           return !entry.second.finish_reason.empty();
+         });
+}
+
+answer answer_stream::finish() {
+  answer out;
+  std::uint64_t tokens = 0;
+  for (const auto& [index, x] : choices_) {
+    auto& done = out.choices.emplace_back();
+    done.index = index;
+    done.message = x.message();
+    done.finish_reason = !x.finish_reason.empty() ? x.finish_reason
+                         : x.calls.empty()        ? "stop"
+                                                  : "tool_calls";
+    tokens += estimate_tokens(done.message);
+  }
+  out.members = std::move(members_);
+  out.usage = std::move(usage_);
+  if (out.usage.json.empty())
+    out.usage = make_usage(prompt_tokens_, tokens, true);
+  out.message = parse_history_entry(out.choices.front().message);
+  return out;
+}
+
+} // namespace lang_agent::http

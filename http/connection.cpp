@@ -1,0 +1,519 @@
+#include "http/connection.hpp"
+
+#include "http/ids.hpp"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+
+namespace lang_agent::http {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+
+namespace {
+
+/// Most requests fit; larger ones make the buffer grow.
+constexpr std::size_t first_read_bytes = 2048;
+/// A body up to here is read to its end after an early answer, so that the connection stays usable.
+constexpr std::uint64_t max_discarded_body = 64 * 1024;
+/// How long, and for how many bytes, a closing connection waits for the client to stop sending.
+constexpr std::chrono::seconds linger_time{2};
+constexpr std::size_t max_gathered = 16;
+
+/// Answers one request of a connection. Its death is an answer, too.
+class connection_responder final : public responder {
+public:
+  connection_responder(std::shared_ptr<connection> to, connection::request_number number)
+    : to_(std::move(to)), number_(number) {
+  }
+
+  ~connection_responder() override {
+    if (!ended_)
+      to_->abandon(number_);
+  }
+
+  void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step) override {
+    to_->listen(number_, std::move(listener), drain_step);
+  }
+
+  void send(response x) override {
+    ended_ = true;
+    to_->send(number_, std::move(x));
+  }
+
+  void begin(response x) override {
+    to_->begin(number_, std::move(x));
+  }
+
+  void write(std::string piece) override {
+    to_->write(number_, std::move(piece), false);
+  }
+
+  void end(std::string piece) override {
+    ended_ = true;
+    to_->write(number_, std::move(piece), true);
+  }
+
+private:
+  std::shared_ptr<connection> to_;
+  connection::request_number number_;
+  bool ended_ = false;
+};
+
+std::string chunk(const std::string& data) {
+  std::array<char, 20> size{};
+  const auto end = std::to_chars(size.data(), size.data() + size.size(), data.size(), 16).ptr;
+  std::string out;
+  out.reserve(data.size() + 24);
+  out.append(size.data(), end);
+  out += "\r\n";
+  out += data;
+  out += "\r\n";
+  return out;
+}
+
+} // namespace
+
+connection::connection(socket s, std::shared_ptr<connection_context> context)
+  : socket_(std::move(s)), context_(std::move(context)) {
+  context_->connections.add(this);
+}
+
+connection::~connection() {
+  context_->connections.remove(this);
+}
+
+template <class Function>
+void connection::post(Function f) {
+  asio::post(socket_.get_executor(),
+             [self = shared_from_this(), f = std::move(f)]() mutable { f(*self); });
+}
+
+void connection::start() {
+  expire_after(context_->options.header_timeout);
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->read(); });
+}
+
+// -- from the responder ---------------------------------------------------------------------------
+
+void connection::listen(request_number n, std::shared_ptr<response_listener> listener,
+                        std::size_t step) {
+  post([n, step, l = std::move(listener)](connection& self) mutable {
+    if (!self.is_current(n) || self.eof_) {
+      l->on_gone();
+      return;
+    }
+    self.listener_ = std::move(l);
+    self.drain_step_ = step;
+  });
+}
+
+void connection::send(request_number n, response x) {
+  post([n, x = std::move(x)](connection& self) mutable {
+    if (!self.is_current(n))
+      return;
+    self.put_response(x, framing::length);
+    self.answer_ended();
+  });
+}
+
+void connection::begin(request_number n, response x) {
+  post([n, x = std::move(x)](connection& self) mutable {
+    if (!self.is_current(n))
+      return;
+    if (!self.head_.is_http_1_1)
+      self.keep_alive_ = false;
+    self.put_response(x, self.head_.is_http_1_1 ? framing::chunked : framing::until_close);
+    self.flush();
+  });
+}
+
+void connection::write(request_number n, std::string piece, bool last) {
+  post([n, last, piece = std::move(piece)](connection& self) mutable {
+    if (!self.is_current(n))
+      return;
+    if (!piece.empty())
+      self.put(self.framing_ == framing::chunked ? chunk(piece) : std::move(piece));
+    if (!last) {
+      self.flush();
+      return;
+    }
+    if (self.framing_ == framing::chunked)
+      self.put("0\r\n\r\n");
+    self.answer_ended();
+  });
+}
+
+void connection::abandon(request_number n) {
+  post([n](connection& self) {
+    if (!self.is_current(n))
+      return;
+    // A stream that has begun can only be cut: a client must not take it for complete.
+    if (self.answer_begun_ || self.eof_) {
+      self.close();
+      return;
+    }
+    self.put_response(error_response(internal_failure()), framing::length);
+    self.answer_ended();
+  });
+}
+
+// -- reading --------------------------------------------------------------------------------------
+
+void connection::read() {
+  // What a client sends ahead is bounded: beyond, TCP makes it wait.
+  if (reading_ || eof_ || phase_ == phase::closed
+      || input_.size() >= context_->options.max_header_bytes + first_read_bytes)
+    return;
+  reading_ = true;
+  const auto room = std::max(first_read_bytes, input_.capacity() - input_.size());
+  // A body in full flow is read in larger pieces.
+  const auto wanted = phase_ == phase::body ? std::max<std::size_t>(room, 64 * 1024) : room;
+  socket_.async_read_some(input_.prepare(wanted),
+                          [self = shared_from_this()](const error_code& ec, std::size_t n) {
+                            self->on_read(ec, n);
+                          });
+}
+
+void connection::on_read(const error_code& ec, std::size_t n) {
+  reading_ = false;
+  if (phase_ == phase::closed)
+    return;
+  if (ec == asio::error::eof) {
+    on_eof();
+    return;
+  }
+  if (ec) {
+    client_gone();
+    close();
+    return;
+  }
+  input_.commit(n);
+  process();
+}
+
+void connection::on_eof() {
+  eof_ = true;
+  switch (phase_) {
+    case phase::answering:
+      // The client can still take an answer if it only closed its sending half; one that waits for
+      // a turn is told apart by its listener.
+      client_gone();
+      return;
+    case phase::discarding:
+    case phase::lingering:
+      phase_ = phase::lingering;
+      finish_request();
+      return;
+    default:
+      close();
+  }
+}
+
+void connection::process() {
+  while (phase_ != phase::closed) {
+    switch (phase_) {
+      case phase::idle:
+        if (input_.size() == 0) {
+          read();
+          return;
+        }
+        phase_ = phase::head;
+        expire_after(context_->options.header_timeout);
+        parser_.emplace(context_->options.max_header_bytes, context_->options.max_body_bytes);
+        break;
+      case phase::head:
+        if (!parse())
+          return;
+        if (parser_ && parser_->is_header_done())
+          on_head();
+        break;
+      case phase::body:
+        if (!parser_->is_done() && !parse())
+          return;
+        if (phase_ == phase::body && parser_->is_done())
+          on_body();
+        break;
+      case phase::discarding:
+        if (!parser_->is_done() && !parse())
+          return;
+        finish_request();
+        if (phase_ == phase::discarding)
+          return; // the answer is not written yet
+        break;
+      case phase::lingering:
+        input_.consume(input_.size());
+        read();
+        return;
+      case phase::answering:
+        read();
+        return;
+      case phase::closed:
+        return;
+    }
+  }
+}
+
+/// Gives the parser what has come. False: it needs more, or the request was refused.
+bool connection::parse() {
+  while (true) {
+    error_code ec;
+    const auto used = parser_->put(input_.data(), ec);
+    input_.consume(used);
+    if (ec == beast::http::error::need_more) {
+      if (used > 0 && input_.size() > 0)
+        continue;
+      read();
+      return false;
+    }
+    if (ec) {
+      if (phase_ == phase::discarding)
+        close();
+      else
+        reject(parse_failure(ec, context_->options.max_header_bytes,
+                             context_->options.max_body_bytes));
+      return false;
+    }
+    if (phase_ == phase::head ? parser_->is_header_done() : parser_->is_done())
+      return true;
+    if (input_.size() == 0) {
+      read();
+      return false;
+    }
+  }
+}
+
+void connection::on_head() {
+  head_ = std::move(parser_->head());
+  head_.received = clock::now();
+  if (head_.request_id.empty())
+    head_.request_id = "req_" + random_id(24);
+  ++number_;
+  answer_begun_ = answer_complete_ = false;
+  framing_ = framing::length;
+  keep_alive_ = parser_->keep_alive() && !context_->draining;
+  if (const auto why = parser_->check_head()) {
+    reject(*why);
+    return;
+  }
+  if (context_->connections.size() > context_->options.max_connections) {
+    failure why{error_kind::too_many_connections,
+                "The server has too many open connections; please retry."};
+    why.retry_after = "1";
+    keep_alive_ = false;
+    answer_early(error_response(why));
+    return;
+  }
+  if (auto early = context_->handler->admit(head_)) {
+    answer_early(std::move(*early));
+    return;
+  }
+  phase_ = phase::body;
+  expire_after(context_->options.body_timeout);
+  if (parser_->expects_continue() && head_.is_http_1_1 && parser_->has_body()
+      && input_.size() == 0) {
+    put("HTTP/1.1 100 Continue\r\n\r\n");
+    flush();
+  }
+}
+
+void connection::on_body() {
+  phase_ = phase::answering;
+  never_expire();
+  request x{head_, parser_->take_body()};
+  parser_.reset();
+  context_->handler->serve(std::move(x),
+                          std::make_unique<connection_responder>(shared_from_this(), number_));
+}
+
+/// Answers bytes that are no request; nothing after them can be trusted.
+void connection::reject(const failure& why) {
+  if (head_.request_id.empty() || phase_ == phase::head)
+    head_.request_id = "req_" + random_id(24);
+  head_.received = clock::now();
+  keep_alive_ = false;
+  answer_early(error_response(why));
+}
+
+/// Answers without the body. A small one is read and dropped; else the connection ends.
+void connection::answer_early(response x) {
+  const bool small = parser_->is_header_done() && !parser_->chunked()
+                     && parser_->content_length().value_or(0) <= max_discarded_body;
+  if (!small || (parser_->has_body() && parser_->expects_continue()))
+    keep_alive_ = false;
+  context_->handler->answered(head_, x.status);
+  put_response(x, framing::length);
+  answer_complete_ = true;
+  parser_->discard_body();
+  phase_ = keep_alive_ ? phase::discarding : phase::lingering;
+  expire_after(context_->options.write_timeout);
+  flush();
+}
+
+// -- writing --------------------------------------------------------------------------------------
+
+void connection::put_response(const response& x, framing body) {
+  answer_begun_ = true;
+  framing_ = body;
+  const bool has_body = head_.method != "HEAD" && x.status != 204;
+  if (context_->draining)
+    keep_alive_ = false;
+  auto bytes = render_head(x, head_, body, keep_alive_);
+  if (has_body && !x.body.empty()) {
+    if (body == framing::chunked)
+      bytes += chunk(x.body);
+    else
+      bytes += x.body;
+  }
+  put(std::move(bytes));
+}
+
+void connection::put(std::string bytes) {
+  output_.push_back(std::move(bytes));
+}
+
+void connection::flush() {
+  if (writing_ || output_.empty() || phase_ == phase::closed)
+    return;
+  writing_ = true;
+  std::array<asio::const_buffer, max_gathered> buffers;
+  std::size_t n = 0;
+  for (const auto& piece : output_) {
+    if (n == buffers.size())
+      break;
+    buffers[n] = asio::buffer(piece) + (n == 0 ? output_offset_ : 0);
+    ++n;
+  }
+  if (phase_ == phase::answering)
+    expire_after(context_->options.write_timeout);
+  socket_.async_write_some(std::span{buffers.data(), n},
+                           [self = shared_from_this()](const error_code& ec, std::size_t sent) {
+                             self->on_written(ec, sent);
+                           });
+}
+
+void connection::on_written(const error_code& ec, std::size_t n) {
+  writing_ = false;
+  if (phase_ == phase::closed)
+    return;
+  if (ec) {
+    client_gone();
+    close();
+    return;
+  }
+  drained_ += n;
+  for (output_offset_ += n; !output_.empty() && output_offset_ >= output_.front().size();) {
+    output_offset_ -= output_.front().size();
+    output_.pop_front();
+  }
+  if (listener_ && drained_ >= drain_step_) {
+    listener_->on_drained(drained_);
+    drained_ = 0;
+  }
+  if (!output_.empty()) {
+    flush();
+    return;
+  }
+  if (phase_ == phase::answering)
+    never_expire();
+  if (answer_complete_) {
+    finish_request();
+    process();
+  }
+}
+
+void connection::answer_ended() {
+  answer_complete_ = true;
+  listener_.reset();
+  flush();
+  if (output_.empty()) {
+    finish_request();
+    process();
+  }
+}
+
+/// The answer is written as a whole, or its request is read as a whole, whichever comes later.
+void connection::finish_request() {
+  if (!answer_complete_ || writing_ || !output_.empty())
+    return;
+  if (phase_ == phase::lingering || !keep_alive_ || context_->draining) {
+    linger();
+    return;
+  }
+  if (parser_ && !parser_->is_done()) {
+    expire_after(context_->options.body_timeout);
+    return;
+  }
+  drained_ = 0;
+  parser_.reset();
+  phase_ = phase::idle;
+  if (eof_ && input_.size() == 0) {
+    close();
+    return;
+  }
+  expire_after(context_->options.keepalive_timeout);
+}
+
+// -- ending ---------------------------------------------------------------------------------------
+
+void connection::on_expired() {
+  // Under the sweep's lock, which our destructor takes: no reference may end here.
+  if (auto self = weak_from_this().lock())
+    asio::post(socket_.get_executor(),
+               [self = std::move(self)] { self->deadline_passed(); });
+}
+
+void connection::deadline_passed() {
+  if (phase_ == phase::closed || !is_expired(clock::now()))
+    return;
+  never_expire();
+  if (phase_ == phase::head || phase_ == phase::body) {
+    reject({error_kind::request_timeout, "The request took too long to arrive."});
+    expire_after(linger_time);
+    return;
+  }
+  client_gone();
+  close();
+}
+
+void connection::on_drain() {
+  if (auto self = weak_from_this().lock())
+    asio::post(socket_.get_executor(), [self = std::move(self)] {
+      if (self->phase_ == phase::idle && self->input_.size() == 0)
+        self->close();
+    });
+}
+
+void connection::client_gone() {
+  eof_ = true;
+  if (const auto listener = std::move(listener_))
+    listener->on_gone();
+}
+
+/// Closes so that the client can read the answer: a socket closed with unread bytes is reset.
+void connection::linger() {
+  error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  if (eof_) {
+    close();
+    return;
+  }
+  phase_ = phase::lingering;
+  expire_after(linger_time);
+}
+
+void connection::close() {
+  phase_ = phase::closed;
+  never_expire();
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+} // namespace lang_agent::http

@@ -1,0 +1,46 @@
+#include "http/documents.hpp"
+
+#include "http/json.hpp"
+
+namespace lang_agent::http {
+
+std::string info_document() {
+  return R"json({
+  "message": "Lang Agent Chat API",
+  "version": "1.0.0",
+  "description": "使用OpenAI格式调用pipeline.invoke的聊天API",
+  "authentication": "Bearer Token (API Key)",
+  "endpoints": {
+    "/v1/chat/completions": "POST - 聊天完成接口,兼容OpenAI格式,需要API密钥验证",
+    "/v1/models": "GET - 模型列表,需要API密钥验证",
+    "/v1/models/{id}": "GET - 单个模型的信息,需要API密钥验证",
+    "/": "GET - API信息",
+    "/health": "GET - 健康检查接口"
+  }
+}
+)json";
+}
+
+std::string health_document(bool healthy) {
+  return healthy ? R"({"status":"healthy"})" : R"({"status":"shutting_down"})";
+}
+
+std::string model_document(std::string_view id, std::int64_t created) {
+  std::string out = R"({"id":)";
+  append_json_string(out, id);
+  out += R"(,"object":"model","created":)" + std::to_string(created)
+         + R"(,"owned_by":"lang-agent"})";
+  return out;
+}
+
+std::string models_document(const std::vector<std::string>& ids, std::int64_t created) {
+  std::string out = R"({"object":"list","data":[)";
+  for (const auto& id : ids) {
+    if (out.back() == '}')
+      out += ',';
+    out += model_document(id, created);
+  }
+  return out + "]}";
+}
+
+} // namespace lang_agent::http

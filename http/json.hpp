@@ -1,0 +1,20 @@
+/// JSON text helpers shared by the codecs. RapidJSON itself stays inside the codecs' .cpp files.
+#pragma once
+
+#include "messages/error.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace lang_agent::http {
+
+/// Appends `text` as a JSON string with its quotes. UTF-8 passes as it is.
+void append_json_string(std::string& out, std::string_view text);
+
+/// The OpenAI error object of a failure: {"error":{"message","type","param","code"}}.
+std::string encode_error(const failure& why);
+
+/// Estimated tokens of a text: a quarter of its ASCII characters, plus all others.
+std::uint32_t estimate_tokens(std::string_view text);
+
+} // namespace lang_agent::http

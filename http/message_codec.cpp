@@ -1,0 +1,319 @@
+#include "http/message_codec.hpp"
+
+#include "http/json.hpp"
+#include "http/message_editing.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lang_agent::http {
+
+namespace {
+
+using dom::find;
+using dom::find_string;
+using dom::text;
+using dom::value;
+
+constexpr std::array<std::pair<std::string_view, role>, 6> role_names{{
+  {"system", role::system},
+  {"developer", role::developer},
+  {"user", role::user},
+  {"assistant", role::assistant},
+  {"tool", role::tool},
+  {"function", role::function},
+}};
+
+failure invalid(const std::string& where, const std::string& problem) {
+  return {error_kind::invalid_request, "Invalid value for '" + where + "': " + problem + ".",
+          where};
+}
+
+/// Estimated tokens of a content part that is no text.
+constexpr std::uint32_t media_tokens = 256;
+/// Estimated tokens that a message costs beside its content.
+constexpr std::uint32_t message_tokens = 4;
+
+// -- meaning: digest and text ---------------------------------------------------------------------
+
+/// A canonical spelling of what a message means, built piece by piece, then hashed.
+class meaning {
+public:
+  /// Pieces carry their length, so that no two sequences of pieces read the same.
+  void add(char tag, std::string_view piece) {
+    spelling_ += tag;
+    spelling_ += std::to_string(piece.size());
+    spelling_ += ':';
+    spelling_ += piece;
+  }
+
+  digest hash() const {
+    const auto x = XXH3_128bits(spelling_.data(), spelling_.size());
+    return {x.high64, x.low64};
+  }
+
+private:
+  std::string spelling_;
+};
+
+bool is_text_part(const value& part) {
+  const auto* type = part.IsObject() ? find_string(part, "type") : nullptr;
+  return type && text(*type) == "text" && find_string(part, "text");
+}
+
+/// All text of a content, string or parts.
+std::string joined_text(const value* content) {
+  std::string out;
+  if (!content)
+    return out;
+  if (content->IsString())
+    return std::string{text(*content)};
+  if (content->IsArray())
+    for (const auto& part : content->GetArray())
+      if (is_text_part(part))
+        out += text(*find_string(part, "text"));
+  return out;
+}
+
+void add_content(meaning& out, const value* content) {
+  out.add('t', joined_text(content));
+  if (content && content->IsArray())
+    for (const auto& part : content->GetArray())
+      if (!is_text_part(part))
+        out.add('p', dom::dump(part));
+}
+
+void add_function(meaning& out, const value* function) {
+  if (!function || !function->IsObject())
+    return;
+  for (const char* name : {"name", "arguments", "input"})
+    if (const auto* x = find_string(*function, name))
+      out.add('f', text(*x));
+}
+
+void add_calls(meaning& out, const value& message) {
+  if (const auto* calls = find(message, "tool_calls"); calls && calls->IsArray()) {
+    for (const auto& call : calls->GetArray()) {
+      if (!call.IsObject())
+        continue;
+      if (const auto* id = find_string(call, "id"))
+        out.add('c', text(*id));
+      add_function(out, find(call, "function"));
+      add_function(out, find(call, "custom"));
+    }
+  }
+  add_function(out, find(message, "function_call"));
+}
+
+digest digest_of(role who, const value& message) {
+  meaning out;
+  out.add('r', role_names[static_cast<std::size_t>(who)].first);
+  add_content(out, find(message, "content"));
+  add_calls(out, message);
+  for (const char* name : {"refusal", "tool_call_id", "name"})
+    if (const auto* x = find_string(message, name))
+      out.add('n', text(*x));
+  if (const auto* audio = find(message, "audio"); audio && audio->IsObject())
+    if (const auto* id = find_string(*audio, "id"))
+      out.add('a', text(*id));
+  return out.hash();
+}
+
+std::uint32_t tokens_of(const value& message) {
+  const auto* content = find(message, "content");
+  std::uint32_t out = message_tokens + estimate_tokens(joined_text(content));
+  if (content && content->IsArray())
+    for (const auto& part : content->GetArray())
+      out += is_text_part(part) ? 0 : media_tokens;
+  if (const auto* calls = find(message, "tool_calls"))
+    out += estimate_tokens(dom::dump(*calls));
+  return out;
+}
+
+/// The domain view of a message that is known to be well formed.
+std::shared_ptr<chat_message> describe(role who, const value& x, std::string json) {
+  auto out = std::make_shared<chat_message>();
+  out->who = who;
+  out->json = std::move(json);
+  out->id = digest_of(who, x);
+  out->tokens = tokens_of(x);
+  if (who == role::tool)
+    out->answers = text(*find_string(x, "tool_call_id"));
+  if (who == role::assistant) {
+    if (const auto* calls = find(x, "tool_calls"); calls && calls->IsArray())
+      for (const auto& call : calls->GetArray())
+        if (const auto* id = find_string(call, "id"))
+          out->calls.emplace_back(text(*id));
+    const auto* content = find(x, "content");
+    const bool has_content
+      = content && (content->IsArray() ? !content->Empty() : content->GetStringLength() > 0);
+    out->empty = !has_content && out->calls.empty() && !find(x, "function_call")
+                 && !find(x, "refusal") && !find(x, "audio");
+  }
+  return out;
+}
+
+// -- validation -----------------------------------------------------------------------------------
+
+using problem = std::optional<failure>;
+
+problem check_part(const value& part, const std::string& where) {
+  if (!part.IsObject())
+    return invalid(where, "a content part must be an object");
+  const auto* type = find_string(part, "type");
+  if (!type)
+    return invalid(where + ".type", "it must be a string");
+  const auto kind = text(*type);
+  const auto needs_string = [&](const char* name) -> problem {
+    if (!find_string(part, name))
+      return invalid(where + "." + name, "it must be a string");
+    return {};
+  };
+  const auto needs_object = [&](const char* name) -> problem {
+    const auto* x = find(part, name);
+    if (!x || !x->IsObject())
+      return invalid(where + "." + name, "it must be an object");
+    return {};
+  };
+  if (kind == "text")
+    return needs_string("text");
+  if (kind == "refusal")
+    return needs_string("refusal");
+  if (kind == "image_url") {
+    if (auto wrong = needs_object("image_url"))
+      return wrong;
+    if (!find_string(*find(part, "image_url"), "url"))
+      return invalid(where + ".image_url.url", "it must be a string");
+  }
+  if (kind == "input_audio")
+    return needs_object("input_audio");
+  if (kind == "file")
+    return needs_object("file");
+  return {}; // a kind of some upstream's own: passes as it is
+}
+
+problem check_content(role who, const value& message, const std::string& where) {
+  const auto* content = find(message, "content");
+  if (!content) {
+    // Null, or not there: allowed where something else may stand in its place.
+    if (who == role::assistant || who == role::function)
+      return {};
+    return invalid(where + ".content", "it must be a string or an array of parts");
+  }
+  if (content->IsString())
+    return {};
+  if (!content->IsArray() || who == role::function)
+    return invalid(where + ".content", "it must be a string or an array of parts");
+  if (content->Empty())
+    return invalid(where + ".content", "it must have at least one part");
+  for (rapidjson::SizeType i = 0; i < content->Size(); ++i) {
+    const auto part = where + ".content[" + std::to_string(i) + "]";
+    if (auto wrong = check_part((*content)[i], part))
+      return wrong;
+    const bool text_only = who == role::system || who == role::developer || who == role::tool;
+    if (text_only && !is_text_part((*content)[i]))
+      return invalid(part + ".type", "this role takes text parts only");
+  }
+  return {};
+}
+
+problem check_calls(const value& message, const std::string& where) {
+  const auto* calls = find(message, "tool_calls");
+  if (!calls)
+    return {};
+  if (!calls->IsArray())
+    return invalid(where + ".tool_calls", "it must be an array");
+  for (rapidjson::SizeType i = 0; i < calls->Size(); ++i) {
+    const auto& call = (*calls)[i];
+    const auto path = where + ".tool_calls[" + std::to_string(i) + "]";
+    if (!call.IsObject())
+      return invalid(path, "it must be an object");
+    if (!find_string(call, "id"))
+      return invalid(path + ".id", "it must be a string");
+    const auto* function = find(call, "function");
+    const auto* custom = find(call, "custom");
+    if (!(function && function->IsObject()) && !(custom && custom->IsObject()))
+      return invalid(path + ".function", "it must be an object");
+    if (function && (!find_string(*function, "name") || !find_string(*function, "arguments")))
+      return invalid(path + ".function", "it needs the strings 'name' and 'arguments'");
+  }
+  return {};
+}
+
+problem check_message(role who, const value& x, const std::string& where) {
+  if (auto wrong = check_content(who, x, where))
+    return wrong;
+  if (const auto* name = find(x, "name"); name && !name->IsString())
+    return invalid(where + ".name", "it must be a string");
+  if (who == role::tool && !find_string(x, "tool_call_id"))
+    return invalid(where + ".tool_call_id", "a tool message must name the call that it answers");
+  if (who == role::function && !find_string(x, "name"))
+    return invalid(where + ".name", "a function message must name its function");
+  if (who == role::assistant)
+    return check_calls(x, where);
+  return {};
+}
+
+} // namespace
+
+std::variant<message_ptr, failure> decode_message(const value& x, std::string_view raw,
+                                                  const std::string& where) {
+  if (!x.IsObject())
+    return invalid(where, "a message must be an object");
+  const auto* name = find_string(x, "role");
+  const auto known = std::find_if(role_names.begin(), role_names.end(), [&](const auto& entry) {
+    return name && text(*name) == entry.first;
+  });
+  if (known == role_names.end())
+    return invalid(where + ".role",
+                   "it must be one of developer, system, user, assistant, tool, function");
+  if (auto wrong = check_message(known->second, x, where))
+    return *wrong;
+  return message_ptr{describe(known->second, x, std::string{raw})};
+}
+
+message_ptr history_entry(const value& message) {
+  std::string json = R"({"role":"assistant","content":)";
+  const auto* content = find(message, "content");
+  json += content ? dom::dump(*content) : "null";
+  for (const char* name : {"refusal", "tool_calls", "function_call"}) {
+    if (const auto* x = find(message, name))
+      json.append(",\"").append(name).append("\":").append(dom::dump(*x));
+  }
+  // Of an audio answer only the id goes back.
+  if (const auto* audio = find(message, "audio"); audio && audio->IsObject())
+    if (const auto* id = find_string(*audio, "id"))
+      json += R"(,"audio":{"id":)" + dom::dump(*id) + "}";
+  json += '}';
+  auto out = describe(role::assistant, message, std::move(json));
+  if (const auto* reasoning = find_string(message, "reasoning_content"))
+    append_json_string(out->reasoning, text(*reasoning));
+  return out;
+}
+
+message_ptr with_calls(const chat_message& message, const std::vector<std::string>& kept) {
+  rapidjson::Document document;
+  document.Parse(message.json.data(), message.json.size());
+  auto& calls = document["tool_calls"];
+  for (auto i = calls.Begin(); i != calls.End();) {
+    const auto* id = find_string(*i, "id");
+    const bool keep
+      = id && std::find(kept.begin(), kept.end(), std::string{text(*id)}) != kept.end();
+    i = keep ? i + 1 : calls.Erase(i);
+  }
+  if (calls.Empty())
+    document.RemoveMember("tool_calls");
+  auto out = describe(role::assistant, document, dom::dump(document));
+  out->reasoning = message.reasoning;
+  return out->empty ? nullptr : message_ptr{out};
+}
+
+std::string text_of(const chat_message& message) {
+  rapidjson::Document document;
+  document.Parse(message.json.data(), message.json.size());
+  return document.IsObject() ? joined_text(find(document, "content")) : std::string{};
+}
+
+} // namespace lang_agent::http

@@ -1,0 +1,145 @@
+#include "http/request_parser.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include <algorithm>
+
+namespace lang_agent::http {
+
+namespace beast = boost::beast;
+
+namespace {
+
+constexpr std::size_t max_request_id = 128;
+/// A body's buffer is reserved up to here on the client's word alone.
+constexpr std::uint64_t max_trusted_length = 1024 * 1024;
+
+std::string text(beast::string_view x) {
+  return {x.data(), x.size()};
+}
+
+bool is_visible_ascii(std::string_view x) {
+  return std::all_of(x.begin(), x.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+/// The path of a request target in origin form or absolute form; empty if it has none.
+std::string path_of(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (target.substr(0, scheme.size()) == scheme) {
+      const auto slash = target.find('/', scheme.size());
+      target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    }
+  }
+  target = target.substr(0, target.find_first_of("?#"));
+  if (target.empty() || (target.front() != '/' && target != "*"))
+    return {};
+  std::string path;
+  path.reserve(target.size());
+  for (const char c : target)
+    if (c != '/' || path.empty() || path.back() != '/')
+      path += c;
+  if (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  return path;
+}
+
+} // namespace
+
+request_parser::request_parser(std::size_t max_header_bytes, std::size_t max_body_bytes) {
+  header_limit(static_cast<std::uint32_t>(max_header_bytes));
+  body_limit(max_body_bytes);
+}
+
+bool request_parser::has_body() const {
+  return chunked() || content_length().value_or(0) > 0;
+}
+
+std::optional<failure> request_parser::check_head() const {
+  const auto invalid = [](std::string message) {
+    return failure{error_kind::invalid_http, std::move(message)};
+  };
+  if (hosts_ > 1 || bad_host_ || (hosts_ == 0 && head_.is_http_1_1))
+    return invalid("The request must have exactly one valid Host header.");
+  if (bad_target_)
+    return invalid("The request target must be a path.");
+  if (has_transfer_encoding_ && !chunked())
+    return invalid("The only Transfer-Encoding that is understood is 'chunked'.");
+  if (has_transfer_encoding_ && !head_.is_http_1_1)
+    return invalid("HTTP/1.0 has no Transfer-Encoding.");
+  return std::nullopt;
+}
+
+void request_parser::on_request_impl(beast::http::verb, string_view method, string_view target,
+                                     int version, error_code&) {
+  head_.method = text(method);
+  head_.path = path_of({target.data(), target.size()});
+  head_.is_http_1_1 = version >= 11;
+  bad_target_ = head_.path.empty();
+}
+
+void request_parser::on_field_impl(beast::http::field name, string_view name_string,
+                                   string_view value, error_code&) {
+  using beast::http::field;
+  switch (name) {
+    case field::host:
+      ++hosts_;
+      bad_host_ = value.find_first_of(" ,/@\t") != string_view::npos;
+      break;
+    case field::authorization:
+      head_.authorization = text(value);
+      break;
+    case field::content_type:
+      head_.content_type = text(value);
+      break;
+    case field::expect:
+      expects_continue_ = beast::iequals(value, "100-continue");
+      break;
+    case field::transfer_encoding:
+      has_transfer_encoding_ = true;
+      break;
+    case field::access_control_request_headers:
+      head_.requested_headers = text(value);
+      break;
+    case field::unknown: {
+      const bool sane
+        = !value.empty() && value.size() <= max_request_id && is_visible_ascii(value);
+      if (sane && beast::iequals(name_string, "x-request-id"))
+        head_.request_id = text(value);
+      else if (sane && beast::iequals(name_string, "x-client-request-id"))
+        head_.client_request_id = text(value);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void request_parser::on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) {
+  if (length && !discard_)
+    body_.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));
+}
+
+std::size_t request_parser::on_body_impl(string_view body, error_code&) {
+  if (!discard_)
+    body_.append(body.data(), body.size());
+  return body.size();
+}
+
+std::size_t request_parser::on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) {
+  return on_body_impl(body, ec);
+}
+
+failure parse_failure(const beast::error_code& ec, std::size_t max_header_bytes,
+                      std::size_t max_body_bytes) {
+  using beast::http::error;
+  if (ec == error::header_limit)
+    return {error_kind::headers_too_large, "The request's head is larger than "
+                                             + std::to_string(max_header_bytes) + " bytes."};
+  if (ec == error::body_limit)
+    return {error_kind::request_too_large, "The request's body is larger than "
+                                             + std::to_string(max_body_bytes) + " bytes."};
+  return {error_kind::invalid_http, "The request is no valid HTTP/1.1: " + ec.message() + "."};
+}
+
+} // namespace lang_agent::http

@@ -1,0 +1,79 @@
+/// HTTP/1 request parsing on Boost.Beast's parser, keeping only the fields that we use. Private to
+/// the connection. Source: RFC 9110 and RFC 9112.
+#pragma once
+
+#include "http/request.hpp"
+#include "messages/error.hpp"
+
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+
+#include <optional>
+#include <string>
+
+namespace lang_agent::http {
+
+class request_parser : public boost::beast::http::basic_parser<true> {
+public:
+  request_parser(std::size_t max_header_bytes, std::size_t max_body_bytes);
+
+  /// Complete once `is_header_done()`.
+  request_head& head() {
+    return head_;
+  }
+
+  std::string take_body() {
+    return std::move(body_);
+  }
+
+  /// Stop keeping the body: it is only read to get past it.
+  void discard_body() {
+    discard_ = true;
+    body_ = {};
+  }
+
+  bool expects_continue() const {
+    return expects_continue_;
+  }
+
+  /// Whether a body follows the head.
+  bool has_body() const;
+
+  /// What is wrong with a complete head, beyond what the parser itself refuses.
+  std::optional<failure> check_head() const;
+
+private:
+  using error_code = boost::beast::error_code;
+  using string_view = boost::beast::string_view;
+
+  void on_request_impl(boost::beast::http::verb, string_view method, string_view target,
+                       int version, error_code&) override;
+  void on_response_impl(int, string_view, int, error_code&) override {
+  }
+  void on_field_impl(boost::beast::http::field name, string_view name_string, string_view value,
+                     error_code&) override;
+  void on_header_impl(error_code&) override {
+  }
+  void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override;
+  std::size_t on_body_impl(string_view body, error_code&) override;
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {
+  }
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
+  void on_finish_impl(error_code&) override {
+  }
+
+  request_head head_;
+  std::string body_;
+  bool discard_ = false;
+  bool expects_continue_ = false;
+  bool has_transfer_encoding_ = false;
+  bool bad_target_ = false;
+  bool bad_host_ = false;
+  unsigned hosts_ = 0;
+};
+
+/// The failure that a parser error means to the client.
+failure parse_failure(const boost::beast::error_code& ec, std::size_t max_header_bytes,
+                      std::size_t max_body_bytes);
+
+} // namespace lang_agent::http

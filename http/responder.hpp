@@ -1,0 +1,62 @@
+/// The two interfaces between connections and the rest of the program. `http/` knows no actors: a
+/// connection hands its requests to a `service`, which answers through a `responder`.
+#pragma once
+
+#include "http/request.hpp"
+#include "http/response.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace lang_agent::http {
+
+/// Who wants to know what becomes of an answer. Called on a thread of the pool, one call at a time.
+class response_listener {
+public:
+  virtual ~response_listener() = default;
+
+  /// So many bytes given to `begin`, `write` and `end` have reached the client's socket.
+  virtual void on_drained(std::size_t bytes) = 0;
+
+  /// The client closed its connection. At most once, and not after the end of the answer.
+  virtual void on_gone() = 0;
+};
+
+/// Answers one request. May be called from any thread, one at a time; calls after the end or after
+/// the client has gone do nothing. Dropping it unanswered sends a 500, or cuts a begun stream.
+class responder {
+public:
+  virtual ~responder() = default;
+
+  /// Asks for events; `on_drained` comes at most once per `drain_step` bytes.
+  virtual void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step) = 0;
+
+  /// The whole answer.
+  virtual void send(response x) = 0;
+
+  /// Starts a stream; the body is its first piece.
+  virtual void begin(response x) = 0;
+  virtual void write(std::string piece) = 0;
+
+  /// Ends a stream with a last piece.
+  virtual void end(std::string piece) = 0;
+};
+
+/// What a server does with requests. Called on threads of the pool, concurrently.
+class service {
+public:
+  virtual ~service() = default;
+
+  /// Sees the head before the body is read. Returns the answer, if it needs no body.
+  virtual std::optional<response> admit(request_head& head) = 0;
+
+  /// An answer went out without `serve`: from `admit`, or for bytes that are no request.
+  virtual void answered(const request_head& head, int status) = 0;
+
+  /// Takes over a complete request that was admitted.
+  virtual void serve(request x, std::unique_ptr<responder> out) = 0;
+};
+
+} // namespace lang_agent::http

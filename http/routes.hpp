@@ -1,0 +1,30 @@
+/// The table of paths and methods.
+#pragma once
+
+#include "http/request.hpp"
+#include "messages/error.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace lang_agent::http {
+
+enum class endpoint : std::uint8_t { info, health, models, model, chat_completions, preflight };
+
+struct route {
+  endpoint target;
+  bool open = false; ///< needs no API key
+  std::string parameter = {}; ///< the last part of /v1/models/{id}
+};
+
+struct no_route {
+  failure why;       ///< 404 or 405
+  std::string allow; ///< value of `allow` for a 405
+};
+
+/// Finds what a request wants. HEAD goes where GET goes; OPTIONS is a CORS preflight.
+std::variant<route, no_route> find_route(std::string_view method, std::string_view path);
+
+} // namespace lang_agent::http

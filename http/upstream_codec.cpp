@@ -1,0 +1,117 @@
+#include "http/upstream_codec.hpp"
+
+#include "http/answer_shape.hpp"
+#include "http/dom.hpp"
+#include "http/json.hpp"
+
+#include <algorithm>
+
+namespace lang_agent::http {
+
+using dom::find;
+using dom::find_string;
+using dom::text;
+
+std::string encode_upstream_request(const chat_parameters& parameters, const message_list& prompt,
+                                    const std::string& model, bool replay_reasoning) {
+  std::size_t size = 256 + parameters.forwarded.size() + parameters.stream_options.size();
+  for (const auto& message : prompt)
+    size += message->json.size() + 1 + (replay_reasoning ? message->reasoning.size() + 24 : 0);
+  std::string out;
+  out.reserve(size);
+  out += R"({"model":)";
+  append_json_string(out, model.empty() ? parameters.model : model);
+  out += R"(,"messages":[)";
+  bool first = true;
+  for (const auto& message : prompt) {
+    if (!first)
+      out += ',';
+    first = false;
+    out += message->json;
+    if (replay_reasoning && !message->reasoning.empty()) {
+      out.pop_back(); // the closing brace
+      append_member(out, "reasoning_content", message->reasoning);
+      out += '}';
+    }
+  }
+  out += ']';
+  out += parameters.forwarded;
+  if (parameters.stream)
+    out += R"(,"stream":true,"stream_options":{"include_usage":true)" + parameters.stream_options
+           + "}";
+  out += '}';
+  return out;
+}
+
+failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after) {
+  if (status == 401 || status == 403 || status == 407)
+    return {error_kind::upstream_auth_failed,
+            "The upstream model refused the server's credentials. The operator of this server has "
+            "to check the upstream's API key."};
+  if (status == 408 || status == 504)
+    return {error_kind::upstream_timeout, "The upstream model timed out."};
+  dom::spanned_document document;
+  const bool parsed
+    = document.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok;
+  const auto* error = parsed ? member_of(document, "error") : nullptr;
+  const auto read = [&](const char* name) -> std::string {
+    const auto* x = error && error->IsObject() ? find_string(*error, name) : nullptr;
+    return x ? std::string{text(*x)} : std::string{};
+  };
+  auto message = read("message");
+  if (error && error->IsString())
+    message = text(*error);
+  if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422
+      || status == 429) {
+    failure out{error_kind::upstream_rejected,
+                message.empty()
+                  ? "The upstream model refused the request (HTTP " + std::to_string(status) + ")."
+                  : message};
+    out.status = status;
+    out.param = read("param");
+    out.code = read("code");
+    out.type = read("type");
+    if (out.type.empty() && status == 429)
+      out.type = "rate_limit_error";
+    out.retry_after = retry_after;
+    return out;
+  }
+  return {error_kind::upstream_error,
+          message.empty() ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
+                          : "The upstream model failed: " + message};
+}
+
+std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens) {
+  dom::spanned_document document;
+  if (document.parse(body, max_upstream_depth) != dom::spanned_document::outcome::ok)
+    return broken("it is no JSON object");
+  if (member_of(document, "error"))
+    return decode_upstream_error(500, body, {});
+  const auto* choices = member_of(document, "choices");
+  if (!choices || !choices->IsArray() || choices->Empty())
+    return broken("it has no choices");
+  answer out;
+  std::uint64_t tokens = 0;
+  for (const auto& x : choices->GetArray()) {
+    const auto* message = x.IsObject() ? find(x, "message") : nullptr;
+    if (!message || !message->IsObject())
+      return broken("a choice has no message");
+    const auto* reason = find_string(x, "finish_reason");
+    auto& choice = out.choices.emplace_back();
+    choice.index = index_of(x, static_cast<std::uint32_t>(out.choices.size() - 1));
+    choice.message = shaped_message(*message);
+    choice.finish_reason = shaped_finish_reason(reason ? text(*reason) : "stop");
+    choice.logprobs = logprobs_of(x);
+    tokens += estimate_tokens(choice.message);
+  }
+  std::sort(out.choices.begin(), out.choices.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  out.members = foreign_members(document);
+  out.usage = read_usage(member_of(document, "usage"));
+  if (out.usage.json.empty())
+    out.usage = make_usage(prompt_tokens, tokens, true);
+  out.message = parse_history_entry(out.choices.front().message);
+  return out;
+}
+
+} // namespace lang_agent::http

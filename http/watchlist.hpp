@@ -1,0 +1,82 @@
+/// Deadlines for many sockets at the price of one timer: a coarse sweep over all of them.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <mutex>
+#include <unordered_set>
+
+namespace lang_agent::http {
+
+using clock = std::chrono::steady_clock;
+
+/// Something with a deadline. Setting it costs one store.
+class watched {
+public:
+  virtual ~watched() = default;
+
+  void expire_at(clock::time_point x) {
+    deadline_.store(x.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+
+  void expire_after(clock::duration x) {
+    expire_at(clock::now() + x);
+  }
+
+  void never_expire() {
+    deadline_.store(std::numeric_limits<std::int64_t>::max(), std::memory_order_relaxed);
+  }
+
+  bool is_expired(clock::time_point now) const {
+    return deadline_.load(std::memory_order_relaxed) <= now.time_since_epoch().count();
+  }
+
+  /// Called by the sweep, on any thread and under its lock: must only post. It comes again with
+  /// each sweep until the deadline is moved.
+  virtual void on_expired() = 0;
+
+  /// The server wants to stop: let go of what is idle. Must only post.
+  virtual void on_drain() = 0;
+
+private:
+  std::atomic<std::int64_t> deadline_{std::numeric_limits<std::int64_t>::max()};
+};
+
+/// All watched objects of one kind. Thread-safe. Deadlines are met up to one sweep late.
+class watchlist {
+public:
+  explicit watchlist(boost::asio::io_context& context);
+
+  /// An object must be removed before its destruction begins.
+  void add(watched* x);
+  void remove(watched* x);
+
+  std::size_t size() const {
+    return size_.load(std::memory_order_relaxed);
+  }
+
+  /// Calls `on_drain` on all.
+  void drain();
+
+  /// Ends the sweep.
+  void stop();
+
+private:
+  void arm();
+  void sweep();
+
+  std::mutex mutex_;
+  std::unordered_set<watched*> members_;
+  std::atomic<std::size_t> size_{0};
+  boost::asio::steady_timer timer_;
+  bool armed_ = false;
+  bool stopped_ = false;
+};
+
+} // namespace lang_agent::http
