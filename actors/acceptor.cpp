@@ -1,0 +1,25 @@
+#include "actors/acceptor.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+namespace lang_agent {
+
+namespace {
+
+acceptor_actor::behavior_type acceptor(acceptor_actor::pointer self,
+                                       const std::shared_ptr<const request_context>& context) {
+  return {
+    [self, context](incoming_ptr& x) { spawn_request(self->home_system(), context, std::move(x)); },
+  };
+}
+
+} // namespace
+
+acceptor_actor spawn_acceptor(caf::actor_system& system,
+                              std::shared_ptr<const request_context> context) {
+  return system.spawn(acceptor, std::move(context));
+}
+
+} // namespace lang_agent

@@ -1,0 +1,125 @@
+#include "actors/api_service.hpp"
+
+#include "actors/request_log.hpp"
+#include "http/documents.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace lang_agent {
+
+namespace {
+
+failure invalid_key(const http::request_head& head) {
+  return {error_kind::invalid_api_key,
+          head.authorization.empty()
+            ? "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
+            : "Incorrect API key provided."};
+}
+
+failure shutting_down() {
+  failure out{error_kind::shutting_down, "The server is shutting down. Please retry."};
+  out.retry_after = "1";
+  return out;
+}
+
+failure wrong_type(const std::string& given) {
+  return {error_kind::unsupported_media_type,
+          "The content type '" + given + "' is not supported. Send 'application/json'."};
+}
+
+/// A missing content type is taken for JSON.
+bool is_json(const std::string& content_type) {
+  constexpr std::string_view wanted = "application/json";
+  const auto type = content_type.substr(0, content_type.find_first_of("; \t"));
+  return type.empty()
+         || std::equal(type.begin(), type.end(), wanted.begin(), wanted.end(),
+                       [](char a, char b) { return a == b || (a | 0x20) == b; });
+}
+
+http::response preflight(const http::request_head& head) {
+  http::response out;
+  out.status = 204;
+  http::add_header(out, "access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
+  http::add_header(out, "access-control-allow-headers",
+                   head.requested_headers.empty() ? "authorization, content-type, x-request-id"
+                                                  : head.requested_headers);
+  http::add_header(out, "access-control-max-age", "86400");
+  http::add_header(out, "allow", "GET, HEAD, POST, OPTIONS");
+  return out;
+}
+
+http::response no_such_route(const http::no_route& x) {
+  auto out = http::error_response(x.why);
+  if (!x.allow.empty())
+    http::add_header(out, "allow", x.allow);
+  return out;
+}
+
+} // namespace
+
+api_service::api_service(std::shared_ptr<const tenant_table> tenants,
+                         std::vector<std::string> models, std::vector<acceptor_actor> acceptors)
+  : tenants_(std::move(tenants)), models_(std::move(models)), acceptors_(std::move(acceptors)) {
+}
+
+std::optional<http::response> api_service::admit(http::request_head& head) {
+  const auto found = http::find_route(head.method, head.path);
+  if (const auto* none = std::get_if<http::no_route>(&found))
+    return no_such_route(*none);
+  const auto& route = std::get<http::route>(found);
+  if (route.target == http::endpoint::preflight)
+    return preflight(head);
+  if (!route.open) {
+    const auto account = tenants_->authenticate(head.authorization);
+    if (!account)
+      return http::error_response(invalid_key(head));
+    head.account = *account;
+  }
+  if (route.target != http::endpoint::chat_completions)
+    return document(route);
+  if (draining_)
+    return http::error_response(shutting_down());
+  if (!is_json(head.content_type))
+    return http::error_response(wrong_type(head.content_type));
+  return std::nullopt;
+}
+
+http::response api_service::document(const http::route& route) const {
+  http::response out;
+  switch (route.target) {
+    case http::endpoint::health:
+      out.status = draining_ ? 503 : 200;
+      out.body = http::health_document(!draining_);
+      break;
+    case http::endpoint::models:
+      out.body = http::models_document(models_, created_);
+      break;
+    case http::endpoint::model:
+      if (std::find(models_.begin(), models_.end(), route.parameter) == models_.end())
+        return http::error_response({error_kind::model_not_found,
+                                     "The model '" + route.parameter + "' does not exist.",
+                                     "model"});
+      out.body = http::model_document(route.parameter, created_);
+      break;
+    default:
+      out.body = http::info_document();
+  }
+  return out;
+}
+
+void api_service::answered(const http::request_head& head, int status) {
+  request_record record;
+  record.head = head;
+  record.status = status;
+  log_request(record);
+}
+
+void api_service::serve(http::request x, std::unique_ptr<http::responder> out) {
+  const auto next = next_acceptor_.fetch_add(1, std::memory_order_relaxed) % acceptors_.size();
+  caf::anon_send(acceptors_[next], std::make_shared<incoming_request>(
+                                     incoming_request{std::move(x), std::move(out)}));
+}
+
+} // namespace lang_agent

@@ -1,0 +1,44 @@
+/// The API between the HTTP server and the actors.
+///
+/// From a request's head alone it decides what needs no turn: unknown paths, missing keys, wrong
+/// content types, and the documents. Requests for a turn go to an acceptor.
+#pragma once
+
+#include "actors/acceptor.hpp"
+#include "http/responder.hpp"
+#include "http/routes.hpp"
+
+#include <atomic>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lang_agent {
+
+class api_service final : public http::service {
+public:
+  api_service(std::shared_ptr<const tenant_table> tenants, std::vector<std::string> models,
+              std::vector<acceptor_actor> acceptors);
+
+  std::optional<http::response> admit(http::request_head& head) override;
+  void answered(const http::request_head& head, int status) override;
+  void serve(http::request x, std::unique_ptr<http::responder> out) override;
+
+  /// From now on /health says 503 and no turn is taken. Thread-safe.
+  void drain() {
+    draining_ = true;
+  }
+
+private:
+  http::response document(const http::route& route) const;
+
+  std::shared_ptr<const tenant_table> tenants_;
+  std::vector<std::string> models_;
+  std::vector<acceptor_actor> acceptors_;
+  std::atomic<std::size_t> next_acceptor_{0};
+  std::atomic<bool> draining_{false};
+  std::time_t created_ = std::time(nullptr);
+};
+
+} // namespace lang_agent

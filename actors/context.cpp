@@ -1,0 +1,117 @@
+#include "actors/context.hpp"
+
+#include "http/message_editing.hpp"
+
+#include <algorithm>
+
+namespace lang_agent {
+
+namespace {
+
+bool contains(const std::vector<std::string>& list, const std::string& x) {
+  return std::find(list.begin(), list.end(), x) != list.end();
+}
+
+/// Where the newest turns that fit begin.
+std::size_t first_that_fits(const message_list& messages, std::size_t instructions,
+                            std::size_t instruction_tokens, const context_limits& limits) {
+  auto begin = messages.size();
+  std::size_t tokens = instruction_tokens;
+  for (auto i = messages.size(); i > 0; --i) {
+    tokens += messages[i - 1]->tokens;
+    const auto count = instructions + messages.size() - (i - 1);
+    const bool fits = (limits.max_messages == 0 || count <= limits.max_messages)
+                      && (limits.max_tokens == 0 || tokens <= limits.max_tokens);
+    if (!fits && begin != messages.size())
+      break;
+    const bool starts_turn
+      = messages[i - 1]->who == role::user && (i == 1 || messages[i - 2]->who != role::user);
+    if (starts_turn || i == 1)
+      begin = i - 1;
+  }
+  return begin;
+}
+
+/// Appends messages[begin...] without what would make an upstream refuse them.
+class healer {
+public:
+  healer(const message_list& messages, std::size_t fresh_from, prompt& out)
+    : messages_(messages), fresh_from_(fresh_from), out_(out) {
+  }
+
+  void run(std::size_t begin) {
+    for (auto i = begin; i < messages_.size();) {
+      const auto& message = messages_[i];
+      if (message->who == role::tool) {
+        drop_answer(i++);
+      } else if (message->calls.empty()) {
+        if (!message->empty)
+          out_.messages.push_back(message);
+        ++i;
+      } else {
+        i = take_calls(i);
+      }
+    }
+  }
+
+private:
+  /// An assistant message with calls, and the answers that follow it.
+  std::size_t take_calls(std::size_t at) {
+    const auto& message = messages_[at];
+    auto end = at + 1;
+    std::vector<std::string> answered;
+    for (; end < messages_.size() && messages_[end]->who == role::tool; ++end)
+      if (contains(message->calls, messages_[end]->answers))
+        answered.push_back(messages_[end]->answers);
+    const bool all = std::all_of(message->calls.begin(), message->calls.end(),
+                                 [&](const auto& id) { return contains(answered, id); });
+    if (auto kept = all ? message : http::with_calls(*message, answered))
+      out_.messages.push_back(std::move(kept));
+    for (auto i = at + 1; i < end; ++i) {
+      const auto next = std::find(answered.begin(), answered.end(), messages_[i]->answers);
+      if (next == answered.end()) {
+        drop_answer(i);
+        continue;
+      }
+      // The first answer to a call counts.
+      answered.erase(std::remove(answered.begin(), answered.end(), messages_[i]->answers),
+                     answered.end());
+      out_.messages.push_back(messages_[i]);
+    }
+    return end;
+  }
+
+  void drop_answer(std::size_t at) {
+    if (at >= fresh_from_ && !out_.stray_answer)
+      out_.stray_answer = messages_[at]->answers;
+  }
+
+  const message_list& messages_;
+  std::size_t fresh_from_;
+  prompt& out_;
+};
+
+} // namespace
+
+prompt build_prompt(const message_list& instructions, const message_list& history,
+                    const message_list& fresh, const context_limits& limits) {
+  message_list messages;
+  messages.reserve(history.size() + fresh.size());
+  messages.insert(messages.end(), history.begin(), history.end());
+  messages.insert(messages.end(), fresh.begin(), fresh.end());
+  std::size_t instruction_tokens = 0;
+  for (const auto& x : instructions)
+    instruction_tokens += x->tokens;
+  const bool limited = limits.max_messages != 0 || limits.max_tokens != 0;
+  const auto begin
+    = limited ? first_that_fits(messages, instructions.size(), instruction_tokens, limits) : 0;
+
+  prompt out;
+  out.messages.reserve(instructions.size() + messages.size() - begin);
+  out.messages = instructions;
+  healer{messages, history.size(), out}.run(begin);
+  out.size = {out.messages.size(), instructions.size() + messages.size()};
+  return out;
+}
+
+} // namespace lang_agent

@@ -1,0 +1,31 @@
+/// What of a thread goes upstream: healed and within the budget. Pure functions.
+#pragma once
+
+#include "messages/chat.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace lang_agent {
+
+struct context_limits {
+  std::size_t max_messages = 0; ///< 0 = unlimited
+  std::size_t max_tokens = 0;   ///< estimated; 0 = unlimited
+};
+
+struct prompt {
+  message_list messages;
+  context_size size;
+  /// The id of a tool message among the new ones that answers no call: the client's mistake.
+  std::optional<std::string> stray_answer;
+};
+
+/// Instructions first, always. Then the newest turns that fit the limits, never less than the last
+/// one; a turn starts at a user message, so tool calls stay with their answers. Calls without an
+/// answer, answers without a call and empty assistant messages are left out. `fresh` are the new
+/// messages, after `history`.
+prompt build_prompt(const message_list& instructions, const message_list& history,
+                    const message_list& fresh, const context_limits& limits);
+
+} // namespace lang_agent

@@ -1,0 +1,287 @@
+#include "actors/request.hpp"
+
+#include "actors/request_log.hpp"
+#include "http/answer_encoder.hpp"
+#include "http/thread_header.hpp"
+#include "messages/protocol.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <algorithm>
+#include <ctime>
+#include <optional>
+
+namespace lang_agent {
+
+namespace {
+
+/// Turns the events of a connection into messages.
+class mailbox_listener final : public http::response_listener {
+public:
+  explicit mailbox_listener(request_actor to) : to_(std::move(to)) {
+  }
+
+  void on_drained(std::size_t bytes) override {
+    caf::anon_send(to_, stream_drained{bytes});
+  }
+
+  void on_gone() override {
+    caf::anon_send(to_, client_gone{});
+  }
+
+private:
+  request_actor to_;
+};
+
+failure too_many_turns() {
+  failure out{error_kind::too_many_turns, "You have too many requests in flight."};
+  out.retry_after = "1";
+  return out;
+}
+
+/// What the client was sent and has not taken yet, in bytes on the wire and in credit.
+class undrained {
+public:
+  void add(std::size_t wire, std::size_t credit) {
+    wire_ += wire;
+    credit_ += credit;
+  }
+
+  /// The credit that so many drained bytes give back. Bytes on the wire always outnumber credit, so
+  /// what was sent within the credit reaches the connection's reporting step.
+  std::size_t take(std::size_t wire) {
+    if (wire >= wire_) {
+      wire_ = 0;
+      return std::exchange(credit_, 0);
+    }
+    const auto part = static_cast<std::size_t>(static_cast<double>(credit_)
+                                               * static_cast<double>(wire)
+                                               / static_cast<double>(wire_));
+    wire_ -= wire;
+    credit_ -= part;
+    return part;
+  }
+
+private:
+  std::size_t wire_ = 0;
+  std::size_t credit_ = 0;
+};
+
+struct request_state {
+  static inline const char* name = "lang_agent.request";
+
+  request_actor::pointer self = nullptr;
+  std::shared_ptr<const request_context> context;
+  std::shared_ptr<incoming_request> incoming;
+
+  request_record record; ///< for the log
+  thread_key key;
+  std::optional<turn_id> turn; ///< set while the turn is running
+  bool stream = false;
+  bool begun = false;
+  bool gone = false; ///< the client has left; the turn goes on by policy
+  std::optional<http::answer_encoder> encoder;
+  llm_client_actor source;
+  undrained unpaid;
+
+  ~request_state() {
+    cancel_turn();
+  }
+
+  void start();
+  void on_deltas(const answer_deltas& x);
+  void on_committed(const turn_committed& x);
+  void on_failed(const turn_failed& x);
+  void on_drained(std::size_t bytes);
+  void on_gone();
+
+private:
+  bool ask(http::chat_request& decoded);
+  http::response head(const context_size& size) const;
+  void fail(const failure& why);
+  void finish(int status);
+  void cancel_turn();
+
+  http::responder& responder() const {
+    return *incoming->responder;
+  }
+};
+
+void request_state::start() {
+  auto& request = incoming->request;
+  record.head = request.head;
+  auto decoded = http::decode_chat_request(request.body, context->decoding);
+  if (context->log_content)
+    log_content(request.head.request_id, "request", request.body);
+  request.body = {};
+  if (const auto* why = std::get_if<failure>(&decoded)) {
+    fail(*why);
+    return;
+  }
+  auto& chat = std::get<http::chat_request>(decoded);
+  record.model = chat.parameters.model;
+  record.thread = chat.thread;
+  record.stream = chat.parameters.stream;
+  if (!ask(chat))
+    fail(too_many_turns());
+}
+
+/// Asks for the turn. False: the tenant has too many.
+bool request_state::ask(http::chat_request& decoded) {
+  auto& owner = context->tenants->at(incoming->request.head.account);
+  record.tenant = owner.name;
+  auto permit = owner.try_acquire();
+  if (!permit)
+    return false;
+  stream = decoded.parameters.stream;
+  encoder.emplace(http::make_answer_id(), std::time(nullptr), decoded.parameters.model,
+                  decoded.parameters.include_usage);
+  responder().listen(std::make_shared<mailbox_listener>(self), context->stream_buffer_bytes / 2);
+
+  auto asked = std::make_shared<lang_agent::turn>(self);
+  asked->key = key = {owner.name, decoded.thread};
+  asked->stateless = decoded.thread.empty();
+  asked->request_id = record.head.request_id;
+  asked->parameters = std::move(decoded.parameters);
+  asked->instructions = std::move(decoded.instructions);
+  asked->messages = std::move(decoded.messages);
+  asked->arrived = self->clock().now();
+  asked->in_flight = std::move(permit);
+  turn = asked->id;
+  caf::anon_send(shard_of(context->directory, key), std::move(asked));
+  return true;
+}
+
+http::response request_state::head(const context_size& size) const {
+  http::response out;
+  if (!key.thread.empty()) {
+    http::add_header(out, "x-thread-id", http::thread_header(key.thread));
+    http::add_header(out, "x-context-messages",
+                     std::to_string(size.used) + "/" + std::to_string(size.total));
+  }
+  if (stream) {
+    out.content_type = "text/event-stream; charset=utf-8";
+    http::add_header(out, "cache-control", "no-cache, no-transform");
+    http::add_header(out, "x-accel-buffering", "no");
+  }
+  return out;
+}
+
+void request_state::on_deltas(const answer_deltas& x) {
+  std::size_t credit = 0;
+  std::string events;
+  for (const auto& delta : x.deltas) {
+    credit += delta.cost();
+    encoder->delta(events, delta);
+  }
+  source = x.from;
+  if (gone) {
+    caf::anon_send(source, credit_granted{x.id, credit});
+    return;
+  }
+  unpaid.add(events.size(), credit);
+  if (begun) {
+    responder().write(std::move(events));
+    return;
+  }
+  begun = true;
+  record.first_token = std::chrono::steady_clock::now();
+  auto response = head(x.context);
+  response.body = std::move(events);
+  responder().begin(std::move(response));
+}
+
+void request_state::on_committed(const turn_committed& x) {
+  turn.reset();
+  record.usage = x.result->usage;
+  if (context->log_content)
+    log_content(record.head.request_id, "answer", x.result->choices.front().message);
+  if (!stream) {
+    auto response = head(x.context);
+    response.body = encoder->whole(*x.result);
+    responder().send(std::move(response));
+  } else {
+    std::string events;
+    encoder->finish(events, *x.result);
+    if (!begun)
+      responder().begin(head(x.context));
+    responder().end(std::move(events));
+  }
+  finish(200);
+}
+
+void request_state::on_failed(const turn_failed& x) {
+  turn.reset();
+  fail(x.why);
+}
+
+void request_state::fail(const failure& why) {
+  record.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+  if (begun) {
+    responder().end(http::answer_encoder::error_event(why));
+  } else {
+    auto response = http::error_response(why);
+    if (!key.thread.empty())
+      http::add_header(response, "x-thread-id", http::thread_header(key.thread));
+    responder().send(std::move(response));
+  }
+  finish(why.http_status());
+}
+
+void request_state::on_drained(std::size_t bytes) {
+  const auto credit = unpaid.take(bytes);
+  if (turn && credit > 0)
+    caf::anon_send(source, credit_granted{*turn, credit});
+}
+
+void request_state::on_gone() {
+  if (context->on_disconnect == disconnect_policy::finish) {
+    gone = true;
+    on_drained(std::numeric_limits<std::size_t>::max()); // nobody will take it: it counts as taken
+    return;
+  }
+  finish(499); // as nginx logs a client that closed its request
+}
+
+void request_state::finish(int status) {
+  record.status = status;
+  log_request(record);
+  self->quit();
+}
+
+void request_state::cancel_turn() {
+  if (turn)
+    caf::anon_send(shard_of(context->directory, key),
+                   turn_cancelled{key, *std::exchange(turn, std::nullopt)});
+}
+
+request_actor::behavior_type request(request_actor::stateful_pointer<request_state> self,
+                                     const std::shared_ptr<const request_context>& context,
+                                     const std::shared_ptr<incoming_request>& incoming) {
+  auto& state = self->state;
+  state.self = self;
+  state.context = context;
+  state.incoming = incoming;
+  state.start();
+  return {
+    [self](const answer_deltas& x) { self->state.on_deltas(x); },
+    [self](const turn_committed& x) { self->state.on_committed(x); },
+    [self](const turn_failed& x) { self->state.on_failed(x); },
+    [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
+    [self](client_gone) { self->state.on_gone(); },
+  };
+}
+
+} // namespace
+
+request_actor spawn_request(caf::actor_system& system,
+                            std::shared_ptr<const request_context> context,
+                            std::shared_ptr<incoming_request> incoming) {
+  return system.spawn(request, std::move(context), std::move(incoming));
+}
+
+} // namespace lang_agent

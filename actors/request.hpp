@@ -1,0 +1,43 @@
+/// The request actor: one HTTP request that asks for a turn.
+///
+/// Decodes the body, takes a permit of its tenant, asks the directory for the turn, and turns
+/// deltas into server-sent events, or the answer into JSON. It gives credit back as its connection
+/// drains. The last event or the JSON leaves only after the turn is stored. When the client goes
+/// away it is told at once and, by policy, cancels the turn or sees it through. Whatever way it
+/// ends, its turn is cancelled unless it is over, and its connection gets an answer or is cut.
+#pragma once
+
+#include "actors/directory.hpp"
+#include "actors/tenants.hpp"
+#include "config/settings.hpp"
+#include "http/request_codec.hpp"
+#include "http/responder.hpp"
+#include "messages/interfaces.hpp"
+
+#include <caf/fwd.hpp>
+
+#include <memory>
+
+namespace lang_agent {
+
+/// What all requests share. Immutable.
+struct request_context {
+  http::decode_options decoding;
+  disconnect_policy on_disconnect = disconnect_policy::cancel;
+  std::size_t stream_buffer_bytes = 64 * 1024;
+  bool log_content = false;
+  std::shared_ptr<const tenant_table> tenants;
+  directory_shards directory;
+};
+
+/// A request and the way to answer it, on their way from the connection to the request actor.
+struct incoming_request {
+  http::request request;
+  std::unique_ptr<http::responder> responder;
+};
+
+request_actor spawn_request(caf::actor_system& system,
+                            std::shared_ptr<const request_context> context,
+                            std::shared_ptr<incoming_request> incoming);
+
+} // namespace lang_agent

@@ -1,0 +1,32 @@
+/// One structured line per request.
+#pragma once
+
+#include "http/request.hpp"
+#include "messages/chat.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lang_agent {
+
+struct request_record {
+  http::request_head head;
+  int status = 0; ///< 499: the client went away
+  std::string error = {};
+  std::string tenant = {};
+  std::string thread = {};
+  std::string model = {};
+  bool stream = false;
+  std::optional<std::chrono::steady_clock::time_point> first_token = {};
+  token_usage usage = {};
+};
+
+/// Faults of ours and of upstreams at error and warn, all others at info.
+void log_request(const request_record& x);
+
+/// The text of messages; only called when `log.content` is on.
+void log_content(std::string_view request_id, std::string_view what, std::string_view text);
+
+} // namespace lang_agent
