@@ -1,0 +1,25 @@
+/// The command line.
+#pragma once
+
+#include "config/loader.hpp"
+
+#include <optional>
+#include <string>
+
+namespace lang_agent {
+
+struct command_line {
+  std::string config_file; ///< empty: the built-in config
+  config_overrides overrides;
+  bool check_config = false;
+};
+
+/// Prints help, version or an error by itself; then `exit_code` is set and there is nothing to do.
+struct parsed_command_line {
+  command_line options;
+  std::optional<int> exit_code;
+};
+
+parsed_command_line parse_command_line(int argc, const char* const* argv);
+
+} // namespace lang_agent

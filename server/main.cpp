@@ -1,0 +1,33 @@
+#include "config/loader.hpp"
+#include "server/command_line.hpp"
+#include "server/logging.hpp"
+#include "server/server.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+int main(int argc, char** argv) {
+  using namespace lang_agent;
+  const auto command = parse_command_line(argc, argv);
+  if (command.exit_code)
+    return *command.exit_code;
+  try {
+    const auto config = load_settings(command.options.config_file, command.options.overrides);
+    if (command.options.check_config) {
+      std::puts("The config is valid.");
+      return EXIT_SUCCESS;
+    }
+    start_logging(config.log);
+    const auto result = run_server(config);
+    stop_logging();
+    return result;
+  } catch (const config_error& e) {
+    std::fprintf(stderr, "lang-agent: %s\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    stop_logging();
+    std::fprintf(stderr, "lang-agent: cannot run: %s\n", e.what());
+    return EXIT_FAILURE;
+  }
+}

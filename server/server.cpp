@@ -1,0 +1,257 @@
+#include "server/server.hpp"
+
+#include "actors/api_service.hpp"
+#include "actors/conversation.hpp"
+#include "actors/directory.hpp"
+#include "actors/journal.hpp"
+#include "actors/llm_client.hpp"
+#include "actors/llm_pool.hpp"
+#include "actors/scheduler.hpp"
+#include "config/units.hpp"
+#include "http/builtin_upstream.hpp"
+#include "http/server.hpp"
+#include "store/memory_store.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/send.hpp>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+namespace lang_agent {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Enough that no shard is busy, few enough to cost nothing.
+constexpr std::size_t directory_shard_count = 64;
+constexpr auto drain_poll = 10ms;
+/// After the drain, how long forced-off turns may take to tell their clients.
+constexpr auto farewell = 500ms;
+
+/// Each stream takes two descriptors; the usual soft limit is far below what the system allows.
+void raise_descriptor_limit(std::size_t max_connections) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < max_connections)
+    spdlog::warn("open files limit allows fewer connections than configured limit={} "
+                 "max_connections={} hint=\"raise it with ulimit -n or LimitNOFILE\"",
+                 limit.rlim_cur, max_connections);
+}
+
+unsigned thread_count(const settings& config) {
+  const auto processors = std::max(1U, std::thread::hardware_concurrency());
+  return config.server.threads ? config.server.threads : processors;
+}
+
+std::shared_ptr<http::upstream> make_upstream(asio::io_context& context,
+                                              const upstream_settings& x) {
+  if (x.kind == upstream_kind::builtin)
+    return http::make_builtin_upstream(context, {x.builtin.seed, x.builtin.first_token_delay,
+                                                 x.builtin.token_interval, x.builtin.words});
+  http::upstream_options options;
+  options.name = x.name;
+  options.url = *parse_base_url(x.base_url);
+  options.api_key = x.api_key;
+  options.model = x.model;
+  options.replay_reasoning = x.replay_reasoning;
+  options.max_answer_bytes = x.max_answer_bytes;
+  options.connect_timeout = x.connect_timeout;
+  options.first_byte_timeout = x.first_byte_timeout;
+  options.idle_timeout = x.idle_timeout;
+  options.total_timeout = x.total_timeout;
+  options.idle_connection_timeout = x.idle_connection_timeout;
+  return http::make_openai_upstream(context, std::move(options));
+}
+
+std::vector<std::string> model_names(const upstream_settings& x) {
+  if (!x.models.empty())
+    return x.models;
+  if (!x.model.empty())
+    return {x.model};
+  return {x.kind == upstream_kind::builtin ? "builtin" : x.name};
+}
+
+http::server_options listen_options(const server_settings& x) {
+  http::server_options out;
+  out.host = x.host;
+  out.port = x.port;
+  out.max_connections = x.max_connections;
+  out.max_header_bytes = x.max_header_bytes;
+  out.max_body_bytes = x.max_body_bytes;
+  out.header_timeout = x.header_timeout;
+  out.body_timeout = x.body_timeout;
+  out.write_timeout = x.write_timeout;
+  out.keepalive_timeout = x.keepalive_timeout;
+  return out;
+}
+
+/// All actors that live as long as the server. Ends them with itself.
+class actor_tree {
+public:
+  actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config)
+    : tenants_(std::make_shared<tenant_table>(config.tenants)) {
+    const auto& first = config.upstreams.front();
+    auto upstream = make_upstream(context, first);
+    const auto credit = config.server.stream_buffer_bytes;
+    pool_ = spawn_llm_pool(
+      system, {first.max_concurrency, first.max_waiting, first.wait_timeout},
+      [&system, upstream, credit](const llm_pool_actor& pool) {
+        return spawn_llm_client(system, pool, upstream, credit);
+      });
+    journal_ = spawn_journal(system, std::make_shared<store::memory_store>());
+    spawn_directory_shards(system, config.threads);
+    spawn_acceptors(system, config);
+    service_ = std::make_shared<api_service>(tenants_, model_names(first), acceptors_);
+  }
+
+  ~actor_tree() {
+    const auto end = [](const auto& x) {
+      caf::anon_send_exit(x, caf::exit_reason::user_shutdown);
+    };
+    std::for_each(acceptors_.begin(), acceptors_.end(), end);
+    std::for_each(shards_->begin(), shards_->end(), end);
+    end(pool_);
+    end(journal_);
+  }
+
+  const std::shared_ptr<api_service>& service() const {
+    return service_;
+  }
+
+  std::size_t turns_in_flight() const {
+    return tenants_->turns();
+  }
+
+private:
+  void spawn_directory_shards(caf::actor_system& system, const thread_settings& x) {
+    const conversation_options options{x.on_busy, x.max_waiting, x.wait_timeout,
+                                       {x.max_context_messages, x.max_context_tokens}};
+    auto shards = std::make_shared<std::vector<directory_actor>>();
+    for (std::size_t i = 0; i < directory_shard_count; ++i)
+      shards->push_back(spawn_directory(
+        system, [&system, options, pool = pool_, journal = journal_](const thread_key& key,
+                                                                     bool stateless) {
+          return spawn_conversation(system, key, stateless, options, pool, journal);
+        }));
+    shards_ = std::move(shards);
+  }
+
+  void spawn_acceptors(caf::actor_system& system, const settings& config) {
+    auto context = std::make_shared<request_context>();
+    context->decoding = {config.server.max_json_depth, config.server.max_messages,
+                         config.defaults.temperature, config.defaults.max_tokens,
+                         config.threads.default_thread};
+    context->on_disconnect = config.threads.on_disconnect;
+    context->stream_buffer_bytes = config.server.stream_buffer_bytes;
+    context->log_content = config.log.content;
+    context->tenants = tenants_;
+    context->directory = shards_;
+    for (unsigned i = 0; i < thread_count(config); ++i)
+      acceptors_.push_back(spawn_acceptor(system, context));
+  }
+
+  std::shared_ptr<const tenant_table> tenants_;
+  llm_pool_actor pool_;
+  journal_actor journal_;
+  directory_shards shards_;
+  std::vector<acceptor_actor> acceptors_;
+  std::shared_ptr<api_service> service_;
+};
+
+/// Waits for the first SIGTERM or SIGINT; the second one ends the process at once.
+class stop_signal {
+public:
+  explicit stop_signal(asio::io_context& context) : signals_(context, SIGTERM, SIGINT) {
+    signals_.async_wait([this](const boost::system::error_code& ec, int) {
+      if (ec)
+        return;
+      first_.set_value();
+      signals_.async_wait([](const boost::system::error_code& again, int) {
+        if (!again)
+          std::_Exit(EXIT_FAILURE);
+      });
+    });
+  }
+
+  void wait() {
+    first_.get_future().wait();
+  }
+
+private:
+  asio::signal_set signals_;
+  std::promise<void> first_;
+};
+
+template <class Condition>
+bool wait_until(std::chrono::milliseconds limit, Condition done) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= end)
+      return false;
+    std::this_thread::sleep_for(drain_poll);
+  }
+  return true;
+}
+
+void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds limit) {
+  spdlog::info("draining turns={} connections={} limit_ms={}", actors.turns_in_flight(),
+               server.open_connections(), limit.count());
+  actors.service()->drain();
+  server.drain();
+  const bool done = wait_until(limit, [&] {
+    return actors.turns_in_flight() == 0 && server.open_connections() == 0;
+  });
+  if (!done)
+    spdlog::warn("drain timeout turns={} connections={}", actors.turns_in_flight(),
+                 server.open_connections());
+}
+
+} // namespace
+
+int run_server(const settings& config) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit(config.server.max_connections);
+  const auto threads = thread_count(config);
+  asio::io_context context{static_cast<int>(threads)};
+  caf::actor_system_config system_config;
+  use_asio_scheduler(system_config, context, threads);
+  caf::actor_system system{system_config};
+  system.await_actors_before_shutdown(false); // bounded below
+  const auto idle_actors = system.registry().running();
+  auto actors = std::make_unique<actor_tree>(system, context, config);
+  http::server server{context, listen_options(config.server), actors->service()};
+  stop_signal stop{context};
+  server.start();
+  const auto& upstream = config.upstreams.front();
+  spdlog::info("listening url=http://{}:{} upstream={} kind={} threads={}", config.server.host,
+               server.port(), upstream.name,
+               upstream.kind == upstream_kind::builtin ? "builtin" : "openai", threads);
+  stop.wait();
+  drain(server, *actors, config.server.drain_timeout);
+  // Whatever still runs fails now, and its client hears of it.
+  actors.reset();
+  wait_until(farewell, [&] {
+    return system.registry().running() <= idle_actors && server.open_connections() == 0;
+  });
+  spdlog::info("stopped");
+  return EXIT_SUCCESS;
+}
+
+} // namespace lang_agent
