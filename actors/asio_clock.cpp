@@ -5,14 +5,14 @@
 
 namespace lang_agent {
 
-asio_clock::asio_clock(boost::asio::io_context& context) : timer_(context) {
+asio_clock::asio_clock(boost::asio::io_context& context) {
+  timer_.emplace(context);
 }
 
 void asio_clock::stop() {
   schedule_map dropped; // ends without the lock
   const std::lock_guard lock{mutex_};
-  stopped_ = true;
-  timer_.cancel();
+  timer_.reset();
   actor_lookup_.clear();
   dropped.swap(schedule_);
 }
@@ -74,11 +74,11 @@ void asio_clock::cancel_all() {
 
 /// Sets the timer to the earliest entry. Setting it anew cancels the former wait.
 void asio_clock::arm() {
-  if (stopped_ || schedule_.empty() || schedule_.begin()->first >= armed_for_)
+  if (!timer_ || schedule_.empty() || schedule_.begin()->first >= armed_for_)
     return;
   armed_for_ = schedule_.begin()->first;
-  timer_.expires_at(armed_for_);
-  timer_.async_wait([this](const boost::system::error_code& ec) {
+  timer_->expires_at(armed_for_);
+  timer_->async_wait([this](const boost::system::error_code& ec) {
     if (!ec)
       on_timer();
   });
@@ -88,7 +88,7 @@ void asio_clock::on_timer() {
   std::vector<unique_delayed_event_ptr> due;
   {
     const std::lock_guard lock{mutex_};
-    if (stopped_)
+    if (!timer_)
       return;
     const auto t = now();
     for (auto i = schedule_.begin(); i != schedule_.end() && i->first <= t;) {

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace lang_agent {
@@ -17,7 +18,7 @@ class asio_clock final : public caf::detail::simple_actor_clock {
 public:
   explicit asio_clock(boost::asio::io_context& context);
 
-  /// Drops all that is pending.
+  /// Drops all that is pending and lets go of the context; it can still be called.
   void stop();
 
   void set_ordinary_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type,
@@ -41,9 +42,8 @@ private:
   void on_timer();
 
   std::mutex mutex_;
-  boost::asio::steady_timer timer_;
+  std::optional<boost::asio::steady_timer> timer_; ///< none once stopped
   time_point armed_for_ = time_point::max();
-  bool stopped_ = false;
 };
 
 } // namespace lang_agent

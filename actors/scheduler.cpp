@@ -13,6 +13,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -29,12 +30,16 @@ constexpr std::size_t messages_in_a_row = 50;
 class asio_scheduler final : public caf::scheduler::abstract_coordinator,
                              public caf::execution_unit {
 public:
-  asio_scheduler(caf::actor_system& sys, asio::io_context& context, std::size_t threads)
+  asio_scheduler(caf::actor_system& sys, std::size_t threads)
     : abstract_coordinator(sys),
       execution_unit(&sys),
-      context_(context),
-      clock_(context),
-      thread_count_(threads) {
+      thread_count_(threads),
+      context_(std::make_unique<asio::io_context>(static_cast<int>(threads))),
+      clock_(*context_) {
+  }
+
+  asio::io_context& context() {
+    return *context_;
   }
 
   // -- abstract_coordinator
@@ -46,7 +51,7 @@ public:
   }
 
   void start() override {
-    work_.emplace(context_.get_executor());
+    work_.emplace(context_->get_executor());
     for (std::size_t i = 0; i < thread_count_; ++i)
       threads_.emplace_back([this] { run(); });
     abstract_coordinator::start(); // CAF's printer, in a thread of its own
@@ -56,10 +61,12 @@ public:
     stop_actors();
     clock_.stop();
     work_.reset();
-    context_.stop();
+    context_->stop();
     for (auto& thread : threads_)
       thread.join();
     threads_.clear();
+    // What is still queued ends here, actors included, while their system is alive.
+    context_.reset();
   }
 
   void enqueue(caf::resumable* what) override {
@@ -74,10 +81,12 @@ public:
 
   void exec_later(caf::resumable* what) override {
     // From inside the pool: goes to the running thread's own queue.
-    if (context_.get_executor().running_in_this_thread())
-      asio::defer(context_, job{*this, what});
+    if (!context_)
+      cleanup_and_release(what);
+    else if (context_->get_executor().running_in_this_thread())
+      asio::defer(*context_, job{*this, what});
     else
-      asio::post(context_, job{*this, what});
+      asio::post(*context_, job{*this, what});
   }
 
 private:
@@ -114,7 +123,7 @@ private:
     system().thread_started();
     while (true) {
       try {
-        context_.run();
+        context_->run();
         break;
       } catch (const std::exception& e) {
         // No handler of ours throws in the normal course: one connection's fault, not the pool's.
@@ -128,21 +137,24 @@ private:
     return abstract_coordinator::system();
   }
 
-  asio::io_context& context_;
-  asio_clock clock_;
   std::size_t thread_count_;
+  std::unique_ptr<asio::io_context> context_; ///< gone once stopped
+  asio_clock clock_;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work_;
   std::vector<std::thread> threads_;
 };
 
 } // namespace
 
-void use_asio_scheduler(caf::actor_system_config& config, asio::io_context& context,
-                        std::size_t threads) {
+void use_asio_scheduler(caf::actor_system_config& config, std::size_t threads) {
   config.module_factories.emplace_back(
-    [&context, threads](caf::actor_system& sys) -> caf::actor_system::module* {
-      return new asio_scheduler(sys, context, threads);
+    [threads](caf::actor_system& sys) -> caf::actor_system::module* {
+      return new asio_scheduler(sys, threads);
     });
+}
+
+asio::io_context& io_context_of(caf::actor_system& system) {
+  return dynamic_cast<asio_scheduler&>(system.scheduler()).context();
 }
 
 } // namespace lang_agent

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <caf/actor_system_config.hpp>
+#include <caf/fwd.hpp>
 
 #include <boost/asio/io_context.hpp>
 
@@ -14,9 +15,11 @@
 
 namespace lang_agent {
 
-/// Makes systems of `config` run on `context`, in `threads` threads that start and stop with the
-/// system. The context must outlive the system.
-void use_asio_scheduler(caf::actor_system_config& config, boost::asio::io_context& context,
-                        std::size_t threads);
+/// Makes systems of `config` run on an io_context of their own, in so many threads.
+void use_asio_scheduler(caf::actor_system_config& config, std::size_t threads);
+
+/// The context of such a system. It ends with the system: all that holds sockets or timers of it
+/// must be gone by then, or be held by pending handlers, which end with it.
+boost::asio::io_context& io_context_of(caf::actor_system& system);
 
 } // namespace lang_agent

@@ -229,10 +229,10 @@ int run_server(const settings& config) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit(config.server.max_connections);
   const auto threads = thread_count(config);
-  asio::io_context context{static_cast<int>(threads)};
   caf::actor_system_config system_config;
-  use_asio_scheduler(system_config, context, threads);
+  use_asio_scheduler(system_config, threads);
   caf::actor_system system{system_config};
+  auto& context = io_context_of(system);
   system.await_actors_before_shutdown(false); // bounded below
   const auto idle_actors = system.registry().running();
   auto actors = std::make_unique<actor_tree>(system, context, config);

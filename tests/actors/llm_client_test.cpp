@@ -1,0 +1,148 @@
+#define CAF_SUITE llm_client
+#include "tests/actors/fixture.hpp"
+
+#include "actors/llm_client.hpp"
+
+using namespace lang_agent;
+using namespace lang_agent::test;
+
+namespace {
+
+/// An upstream whose exchanges the test plays by hand.
+struct scripted_upstream : http::upstream {
+  struct scripted_exchange : http::exchange {
+    void grant(std::size_t bytes) override {
+      granted += bytes;
+    }
+    void cancel() override {
+      cancelled = true;
+    }
+    std::size_t granted = 0;
+    bool cancelled = false;
+    std::size_t credit = 0;
+    std::shared_ptr<http::exchange_listener> listener;
+  };
+
+  std::shared_ptr<http::exchange>
+  start(const http::exchange_request& request,
+        std::shared_ptr<http::exchange_listener> listener) override {
+    auto x = std::make_shared<scripted_exchange>();
+    x->credit = request.credit;
+    x->listener = std::move(listener);
+    exchanges.push_back(x);
+    return x;
+  }
+
+  std::vector<std::shared_ptr<scripted_exchange>> exchanges;
+};
+
+struct client_fixture : fixture {
+  std::shared_ptr<scripted_upstream> upstream = std::make_shared<scripted_upstream>();
+  std::shared_ptr<pool_inbox> pool = std::make_shared<pool_inbox>();
+  std::shared_ptr<conversation_inbox> customer = std::make_shared<conversation_inbox>();
+  std::shared_ptr<request_inbox> requester = std::make_shared<request_inbox>();
+  conversation_actor customer_actor = conversation_probe(customer);
+  request_actor requester_actor = request_probe(requester);
+  llm_client_actor aut = adopt(spawn_llm_client(sys, pool_probe(pool), upstream, 1000));
+
+  turn_id order() {
+    auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester_actor);
+    x->context = {3, 5};
+    const auto id = x->id;
+    send(aut, std::move(x));
+    return id;
+  }
+
+  auto& exchange() {
+    return *upstream->exchanges.back();
+  }
+
+  void deltas(const std::string& text) {
+    exchange().listener->on_deltas({{0, text, "", "", ""}});
+    sched.run();
+  }
+
+  ~client_fixture() {
+    kill(aut);
+    upstream->exchanges.clear();
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(llm_client_tests, client_fixture)
+
+CAF_TEST(an exchange starts with the configured credit) {
+  order();
+  CAF_CHECK_EQUAL(exchange().credit, 1000u);
+}
+
+CAF_TEST(deltas go straight to the requester in order) {
+  const auto id = order();
+  deltas("Hel");
+  deltas("lo");
+  CAF_REQUIRE_EQUAL(requester->count<answer_deltas>(), 2u);
+  CAF_CHECK_EQUAL(requester->all<answer_deltas>()[0].deltas[0].content, "Hel");
+  CAF_CHECK_EQUAL(requester->all<answer_deltas>()[1].deltas[0].content, "lo");
+  CAF_CHECK_EQUAL(requester->last<answer_deltas>().id, id);
+  CAF_CHECK_EQUAL(requester->last<answer_deltas>().context.total, 5u);
+}
+
+CAF_TEST(credit of the requester reaches the exchange) {
+  const auto id = order();
+  send(aut, credit_granted{id, 77});
+  CAF_CHECK_EQUAL(exchange().granted, 77u);
+  send(aut, credit_granted{id + 1000, 5}); // of some other order
+  CAF_CHECK_EQUAL(exchange().granted, 77u);
+}
+
+CAF_TEST(a complete answer goes to the conversation and frees the client) {
+  const auto id = order();
+  exchange().listener->on_completed(answer_of("hello"));
+  sched.run();
+  CAF_REQUIRE_EQUAL(customer->count<order_completed>(), 1u);
+  CAF_CHECK_EQUAL(customer->last<order_completed>().id, id);
+  CAF_REQUIRE_EQUAL(pool->count<llm_client_idle>(), 1u);
+  CAF_CHECK_EQUAL(pool->last<llm_client_idle>().last, id);
+}
+
+CAF_TEST(a fault of the upstream goes to the conversation and frees the client) {
+  order();
+  exchange().listener->on_failed({error_kind::upstream_timeout, "late"});
+  sched.run();
+  CAF_REQUIRE_EQUAL(customer->count<order_failed>(), 1u);
+  CAF_CHECK(customer->last<order_failed>().why.kind == error_kind::upstream_timeout);
+  CAF_CHECK_EQUAL(pool->count<llm_client_idle>(), 1u);
+}
+
+CAF_TEST(a cancelled order ends its exchange and nobody hears of it) {
+  const auto id = order();
+  send(aut, order_cancelled{id});
+  CAF_CHECK(exchange().cancelled);
+  CAF_CHECK_EQUAL(pool->count<llm_client_idle>(), 1u);
+  deltas("late");
+  CAF_CHECK_EQUAL(requester->count<answer_deltas>(), 0u);
+  CAF_CHECK_EQUAL(customer->count<order_failed>() + customer->count<order_completed>(), 0u);
+}
+
+CAF_TEST(late events of a cancelled exchange do not touch the next one) {
+  const auto first = order();
+  send(aut, order_cancelled{first});
+  order();
+  upstream->exchanges.front()->listener->on_completed(answer_of("of the first"));
+  sched.run();
+  CAF_CHECK_EQUAL(customer->count<order_completed>(), 0u);
+  exchange().listener->on_completed(answer_of("of the second"));
+  sched.run();
+  CAF_CHECK_EQUAL(customer->count<order_completed>(), 1u);
+}
+
+CAF_TEST(a client that dies cancels its exchange and tells the conversation) {
+  order();
+  kill(aut);
+  CAF_CHECK(exchange().cancelled);
+  CAF_REQUIRE_EQUAL(customer->count<order_failed>(), 1u);
+  CAF_CHECK(customer->last<order_failed>().why.kind == error_kind::internal);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
