@@ -5,6 +5,7 @@
 #include "http/message_editing.hpp"
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 
@@ -80,7 +81,7 @@ public:
   }
 
   void grant(std::size_t bytes) override {
-    asio::dispatch(strand_, [self = shared_from_this(), bytes] {
+    asio::post(strand_, [self = shared_from_this(), bytes] {
       const bool was_stopped = self->credit_ <= 0;
       self->credit_ += static_cast<std::int64_t>(bytes);
       if (was_stopped && self->credit_ > 0 && !self->waiting_)
@@ -89,7 +90,7 @@ public:
   }
 
   void cancel() override {
-    asio::dispatch(strand_, [self = shared_from_this()] {
+    asio::post(strand_, [self = shared_from_this()] {
       self->listener_.reset();
       self->timer_.cancel();
     });

@@ -6,6 +6,7 @@
 #include "http/upstream_link.hpp"
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 
@@ -80,14 +81,14 @@ public:
   }
 
   void grant(std::size_t bytes) override {
-    asio::dispatch(*strand_, [self = shared_from_this(), bytes] {
+    asio::post(*strand_, [self = shared_from_this(), bytes] {
       self->credit_ += static_cast<std::int64_t>(bytes);
       self->read();
     });
   }
 
   void cancel() override {
-    asio::dispatch(*strand_, [self = shared_from_this()] {
+    asio::post(*strand_, [self = shared_from_this()] {
       self->listener_.reset();
       self->close();
     });

@@ -25,7 +25,8 @@ public:
   virtual void on_failed(failure why) = 0;
 };
 
-/// One running exchange. Callable from any thread.
+/// One running exchange. Callable from any thread, also from its listener: nothing happens before the
+/// call returns.
 class exchange {
 public:
   virtual ~exchange() = default;
