@@ -11,7 +11,9 @@ namespace {
 acceptor_actor::behavior_type acceptor(acceptor_actor::pointer self,
                                        const std::shared_ptr<const request_context>& context) {
   return {
-    [self, context](incoming_ptr& x) { spawn_request(self->home_system(), context, std::move(x)); },
+      [self, context](incoming_ptr& x) {
+        spawn_request(self->home_system(), context, std::move(x));
+      },
   };
 }
 

@@ -14,8 +14,8 @@ namespace {
 failure invalid_key(const http::request_head& head) {
   return {error_kind::invalid_api_key,
           head.authorization.empty()
-            ? "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
-            : "Incorrect API key provided."};
+              ? "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
+              : "Incorrect API key provided."};
 }
 
 failure shutting_down() {
@@ -61,8 +61,7 @@ http::response no_such_route(const http::no_route& x) {
 
 api_service::api_service(std::shared_ptr<const tenant_table> tenants,
                          std::vector<std::string> models, std::vector<acceptor_actor> acceptors)
-  : tenants_(std::move(tenants)), models_(std::move(models)), acceptors_(std::move(acceptors)) {
-}
+    : tenants_(std::move(tenants)), models_(std::move(models)), acceptors_(std::move(acceptors)) {}
 
 std::optional<http::response> api_service::admit(http::request_head& head) {
   const auto found = http::find_route(head.method, head.path);
@@ -89,22 +88,21 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
 http::response api_service::document(const http::route& route) const {
   http::response out;
   switch (route.target) {
-    case http::endpoint::health:
-      out.status = draining_ ? 503 : 200;
-      out.body = http::health_document(!draining_);
-      break;
-    case http::endpoint::models:
-      out.body = http::models_document(models_, created_);
-      break;
-    case http::endpoint::model:
-      if (std::find(models_.begin(), models_.end(), route.parameter) == models_.end())
-        return http::error_response({error_kind::model_not_found,
-                                     "The model '" + route.parameter + "' does not exist.",
-                                     "model"});
-      out.body = http::model_document(route.parameter, created_);
-      break;
-    default:
-      out.body = http::info_document();
+  case http::endpoint::health:
+    out.status = draining_ ? 503 : 200;
+    out.body = http::health_document(!draining_);
+    break;
+  case http::endpoint::models:
+    out.body = http::models_document(models_, created_);
+    break;
+  case http::endpoint::model:
+    if (std::find(models_.begin(), models_.end(), route.parameter) == models_.end())
+      return http::error_response({error_kind::model_not_found,
+                                   "The model '" + route.parameter + "' does not exist.", "model"});
+    out.body = http::model_document(route.parameter, created_);
+    break;
+  default:
+    out.body = http::info_document();
   }
   return out;
 }
@@ -119,7 +117,7 @@ void api_service::answered(const http::request_head& head, int status) {
 void api_service::serve(http::request x, std::unique_ptr<http::responder> out) {
   const auto next = next_acceptor_.fetch_add(1, std::memory_order_relaxed) % acceptors_.size();
   caf::anon_send(acceptors_[next], std::make_shared<incoming_request>(
-                                     incoming_request{std::move(x), std::move(out)}));
+                                       incoming_request{std::move(x), std::move(out)}));
 }
 
 } // namespace lang_agent

@@ -17,8 +17,8 @@ void asio_clock::stop() {
   dropped.swap(schedule_);
 }
 
-void asio_clock::set_ordinary_timeout(time_point t, caf::abstract_actor* self,
-                                      caf::atom_value type, uint64_t id) {
+void asio_clock::set_ordinary_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type,
+                                      uint64_t id) {
   const std::lock_guard lock{mutex_};
   super::set_ordinary_timeout(t, self, type, id);
   arm();
@@ -31,8 +31,7 @@ void asio_clock::set_multi_timeout(time_point t, caf::abstract_actor* self, caf:
   arm();
 }
 
-void asio_clock::set_request_timeout(time_point t, caf::abstract_actor* self,
-                                     caf::message_id id) {
+void asio_clock::set_request_timeout(time_point t, caf::abstract_actor* self, caf::message_id id) {
   const std::lock_guard lock{mutex_};
   super::set_request_timeout(t, self, id);
   arm();

@@ -24,8 +24,8 @@ std::size_t first_that_fits(const message_list& messages, std::size_t instructio
                       && (limits.max_tokens == 0 || tokens <= limits.max_tokens);
     if (!fits && begin != messages.size())
       break;
-    const bool starts_turn
-      = messages[i - 1]->who == role::user && (i == 1 || messages[i - 2]->who != role::user);
+    const bool starts_turn =
+        messages[i - 1]->who == role::user && (i == 1 || messages[i - 2]->who != role::user);
     if (starts_turn || i == 1)
       begin = i - 1;
   }
@@ -36,8 +36,7 @@ std::size_t first_that_fits(const message_list& messages, std::size_t instructio
 class healer {
 public:
   healer(const message_list& messages, std::size_t fresh_from, prompt& out)
-    : messages_(messages), fresh_from_(fresh_from), out_(out) {
-  }
+      : messages_(messages), fresh_from_(fresh_from), out_(out) {}
 
   void run(std::size_t begin) {
     for (auto i = begin; i < messages_.size();) {
@@ -103,8 +102,8 @@ prompt build_prompt(const message_list& instructions, const message_list& histor
   for (const auto& x : instructions)
     instruction_tokens += x->tokens;
   const bool limited = limits.max_messages != 0 || limits.max_tokens != 0;
-  const auto begin
-    = limited ? first_that_fits(messages, instructions.size(), instruction_tokens, limits) : 0;
+  const auto begin =
+      limited ? first_that_fits(messages, instructions.size(), instruction_tokens, limits) : 0;
 
   prompt out;
   out.messages.reserve(instructions.size() + messages.size() - begin);

@@ -37,11 +37,12 @@ failure waited_too_long() {
 }
 
 failure stray_answer(const std::string& id) {
-  return {error_kind::invalid_request,
-          "Invalid value for 'messages': the tool message with tool_call_id '" + id
-            + "' does not follow an assistant message with that tool call, neither in the request "
-              "nor in the thread.",
-          "messages"};
+  return {
+      error_kind::invalid_request,
+      "Invalid value for 'messages': the tool message with tool_call_id '" + id
+          + "' does not follow an assistant message with that tool call, neither in the request "
+            "nor in the thread.",
+      "messages"};
 }
 
 /// The turn that is running, and what it will store.
@@ -157,8 +158,8 @@ void conversation_state::on_cancelled(turn_id id) {
     end_turn();
     return;
   }
-  const auto found = std::find_if(waiting.begin(), waiting.end(),
-                                  [&](const turn_ptr& x) { return x->id == id; });
+  const auto found =
+      std::find_if(waiting.begin(), waiting.end(), [&](const turn_ptr& x) { return x->id == id; });
   if (found != waiting.end()) {
     (*found)->forget();
     waiting.erase(found);
@@ -256,13 +257,13 @@ conversation(conversation_actor::stateful_pointer<conversation_state> self, cons
   state.journal = journal;
   state.loaded = stateless; // there is nothing to load
   return {
-    [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
-    [self](const turn_cancelled& x) { self->state.on_cancelled(x.id); },
-    [self](thread_loaded& x) { self->state.on_loaded(x); },
-    [self](order_completed& x) { self->state.on_completed(x); },
-    [self](order_failed& x) { self->state.on_failed(x); },
-    [self](const turn_stored& x) { self->state.on_stored(x); },
-    [self](queue_tick) { self->state.on_tick(); },
+      [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
+      [self](const turn_cancelled& x) { self->state.on_cancelled(x.id); },
+      [self](thread_loaded& x) { self->state.on_loaded(x); },
+      [self](order_completed& x) { self->state.on_completed(x); },
+      [self](order_failed& x) { self->state.on_failed(x); },
+      [self](const turn_stored& x) { self->state.on_stored(x); },
+      [self](queue_tick) { self->state.on_tick(); },
   };
 }
 

@@ -69,8 +69,8 @@ directory_actor::behavior_type directory(directory_actor::stateful_pointer<direc
   self->state.make = make;
   self->set_down_handler([self](const caf::down_msg& x) { self->state.on_down(x); });
   return {
-    [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
-    [self](const turn_cancelled& x) { self->state.on_cancelled(x); },
+      [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
+      [self](const turn_cancelled& x) { self->state.on_cancelled(x); },
   };
 }
 

@@ -17,8 +17,8 @@
 
 namespace lang_agent {
 
-using conversation_factory
-  = std::function<conversation_actor(const thread_key& key, bool stateless)>;
+using conversation_factory =
+    std::function<conversation_actor(const thread_key& key, bool stateless)>;
 
 directory_actor spawn_directory(caf::actor_system& system, conversation_factory make);
 

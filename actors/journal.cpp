@@ -17,7 +17,7 @@ namespace {
 std::shared_ptr<failure> unavailable(const store::storage_error& e) {
   spdlog::error("storage failed what=\"{}\"", e.what());
   return std::make_shared<failure>(failure{
-    error_kind::storage_unavailable, "The server's storage is unavailable. Please retry later."});
+      error_kind::storage_unavailable, "The server's storage is unavailable. Please retry later."});
 }
 
 struct journal_state {
@@ -52,15 +52,14 @@ journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_sta
                                      const std::shared_ptr<store::thread_store>& store) {
   self->state.store = store;
   return {
-    [self](const load_thread& x) { self->state.load(x); },
-    [self](store_turn& x) { self->state.append(x); },
+      [self](const load_thread& x) { self->state.load(x); },
+      [self](store_turn& x) { self->state.append(x); },
   };
 }
 
 } // namespace
 
-journal_actor spawn_journal(caf::actor_system& system,
-                            std::shared_ptr<store::thread_store> store) {
+journal_actor spawn_journal(caf::actor_system& system, std::shared_ptr<store::thread_store> store) {
   return system.spawn(journal, std::move(store));
 }
 

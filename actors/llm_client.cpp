@@ -15,8 +15,7 @@ namespace {
 /// Turns the events of an exchange into messages.
 class mailbox_listener final : public http::exchange_listener {
 public:
-  mailbox_listener(llm_client_actor to, turn_id id) : to_(std::move(to)), id_(id) {
-  }
+  mailbox_listener(llm_client_actor to, turn_id id) : to_(std::move(to)), id_(id) {}
 
   void on_deltas(std::vector<choice_delta> deltas) override {
     caf::anon_send(to_, upstream_deltas{id_, std::move(deltas)});
@@ -111,12 +110,12 @@ llm_client(llm_client_actor::stateful_pointer<llm_client_state> self, const llm_
   self->state.upstream = upstream;
   self->state.credit = credit;
   return {
-    [self](order_ptr& x) { self->state.on_order(std::move(x)); },
-    [self](const order_cancelled& x) { self->state.on_cancelled(x.id); },
-    [self](const credit_granted& x) { self->state.on_credit(x); },
-    [self](upstream_deltas& x) { self->state.on_deltas(x); },
-    [self](upstream_completed& x) { self->state.on_completed(x); },
-    [self](upstream_failed& x) { self->state.on_failed(x); },
+      [self](order_ptr& x) { self->state.on_order(std::move(x)); },
+      [self](const order_cancelled& x) { self->state.on_cancelled(x.id); },
+      [self](const credit_granted& x) { self->state.on_credit(x); },
+      [self](upstream_deltas& x) { self->state.on_deltas(x); },
+      [self](upstream_completed& x) { self->state.on_completed(x); },
+      [self](upstream_failed& x) { self->state.on_failed(x); },
   };
 }
 

@@ -148,10 +148,10 @@ llm_pool_actor::behavior_type llm_pool(llm_pool_actor::stateful_pointer<llm_pool
   self->state.make = make;
   self->set_down_handler([self](const caf::down_msg& x) { self->state.on_down(x); });
   return {
-    [self](order_ptr& x) { self->state.on_order(std::move(x)); },
-    [self](const order_cancelled& x) { self->state.on_cancelled(x); },
-    [self](const llm_client_idle& x) { self->state.on_idle(x); },
-    [self](queue_tick) { self->state.on_tick(); },
+      [self](order_ptr& x) { self->state.on_order(std::move(x)); },
+      [self](const order_cancelled& x) { self->state.on_cancelled(x); },
+      [self](const llm_client_idle& x) { self->state.on_idle(x); },
+      [self](queue_tick) { self->state.on_tick(); },
   };
 }
 

@@ -22,8 +22,7 @@ namespace {
 /// Turns the events of a connection into messages.
 class mailbox_listener final : public http::response_listener {
 public:
-  explicit mailbox_listener(request_actor to) : to_(std::move(to)) {
-  }
+  explicit mailbox_listener(request_actor to) : to_(std::move(to)) {}
 
   void on_drained(std::size_t bytes) override {
     caf::anon_send(to_, stream_drained{bytes});
@@ -58,9 +57,8 @@ public:
       wire_ = 0;
       return std::exchange(credit_, 0);
     }
-    const auto part = static_cast<std::size_t>(static_cast<double>(credit_)
-                                               * static_cast<double>(wire)
-                                               / static_cast<double>(wire_));
+    const auto part = static_cast<std::size_t>(
+        static_cast<double>(credit_) * static_cast<double>(wire) / static_cast<double>(wire_));
     wire_ -= wire;
     credit_ -= part;
     return part;
@@ -268,11 +266,11 @@ request_actor::behavior_type request(request_actor::stateful_pointer<request_sta
   state.incoming = incoming;
   state.start();
   return {
-    [self](const answer_deltas& x) { self->state.on_deltas(x); },
-    [self](const turn_committed& x) { self->state.on_committed(x); },
-    [self](const turn_failed& x) { self->state.on_failed(x); },
-    [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
-    [self](client_gone) { self->state.on_gone(); },
+      [self](const answer_deltas& x) { self->state.on_deltas(x); },
+      [self](const turn_committed& x) { self->state.on_committed(x); },
+      [self](const turn_failed& x) { self->state.on_failed(x); },
+      [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
+      [self](client_gone) { self->state.on_gone(); },
   };
 }
 

@@ -32,9 +32,9 @@ void log_request(const request_record& x) {
   const auto level = level_of(x.status);
   if (!spdlog::should_log(level))
     return;
-  auto line = fmt::format("request id={} method={} path={} status={}", x.head.request_id,
-                          x.head.method.empty() ? "-" : x.head.method, as_json(x.head.path),
-                          x.status);
+  auto line =
+      fmt::format("request id={} method={} path={} status={}", x.head.request_id,
+                  x.head.method.empty() ? "-" : x.head.method, as_json(x.head.path), x.status);
   if (!x.error.empty())
     line += " error=" + as_json(x.error);
   if (!x.head.client_request_id.empty())
@@ -44,8 +44,7 @@ void log_request(const request_record& x) {
                         as_json(x.thread), as_json(x.model), x.stream);
   if (x.first_token)
     line += fmt::format(" ttft_ms={:.1f}", ms_between(x.head.received, *x.first_token));
-  line += fmt::format(" ms={:.1f}",
-                      ms_between(x.head.received, std::chrono::steady_clock::now()));
+  line += fmt::format(" ms={:.1f}", ms_between(x.head.received, std::chrono::steady_clock::now()));
   if (!x.usage.json.empty())
     line += fmt::format(" prompt_tokens={} completion_tokens={}{}", x.usage.prompt,
                         x.usage.completion, x.usage.estimated ? " tokens_estimated=true" : "");

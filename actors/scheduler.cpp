@@ -31,12 +31,11 @@ class asio_scheduler final : public caf::scheduler::abstract_coordinator,
                              public caf::execution_unit {
 public:
   asio_scheduler(caf::actor_system& sys, std::size_t threads)
-    : abstract_coordinator(sys),
-      execution_unit(&sys),
-      thread_count_(threads),
-      context_(std::make_unique<asio::io_context>(static_cast<int>(threads))),
-      clock_(*context_) {
-  }
+      : abstract_coordinator(sys),
+        execution_unit(&sys),
+        thread_count_(threads),
+        context_(std::make_unique<asio::io_context>(static_cast<int>(threads))),
+        clock_(*context_) {}
 
   asio::io_context& context() {
     return *context_;
@@ -93,10 +92,8 @@ private:
   /// A reference to something that wants to run; given back if it never does.
   class job {
   public:
-    job(asio_scheduler& home, caf::resumable* what) : home_(&home), what_(what) {
-    }
-    job(job&& other) noexcept : home_(other.home_), what_(std::exchange(other.what_, nullptr)) {
-    }
+    job(asio_scheduler& home, caf::resumable* what) : home_(&home), what_(what) {}
+    job(job&& other) noexcept : home_(other.home_), what_(std::exchange(other.what_, nullptr)) {}
     job& operator=(job&&) = delete;
     ~job() {
       if (what_)
@@ -148,9 +145,9 @@ private:
 
 void use_asio_scheduler(caf::actor_system_config& config, std::size_t threads) {
   config.module_factories.emplace_back(
-    [threads](caf::actor_system& sys) -> caf::actor_system::module* {
-      return new asio_scheduler(sys, threads);
-    });
+      [threads](caf::actor_system& sys) -> caf::actor_system::module* {
+        return new asio_scheduler(sys, threads);
+      });
 }
 
 asio::io_context& io_context_of(caf::actor_system& system) {

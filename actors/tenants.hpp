@@ -21,8 +21,7 @@ using turn_permit = std::shared_ptr<void>;
 class tenant {
 public:
   explicit tenant(const tenant_settings& settings)
-    : name(settings.name), max_turns_(settings.max_turns) {
-  }
+      : name(settings.name), max_turns_(settings.max_turns) {}
 
   /// Null when the tenant has as many turns in flight as it may. Thread-safe.
   turn_permit try_acquire();

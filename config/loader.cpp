@@ -48,10 +48,9 @@ void apply_listen(server_settings& out, const std::string& text, const std::stri
 }
 
 void read_server(table_reader& in, server_settings& out, const std::string& file) {
-  std::string listen;
+  std::string listen = out.host + ":" + std::to_string(out.port);
   in.text("listen", listen);
-  if (!listen.empty())
-    apply_listen(out, listen, file + ": server.listen");
+  apply_listen(out, listen, file + ": server.listen");
   in.number("threads", out.threads, 0, 1024);
   in.number("max_connections", out.max_connections, 1, 1'000'000);
   in.bytes("max_header_bytes", out.max_header_bytes);
@@ -94,7 +93,7 @@ bool is_false(const toml::node& node) {
 void read_defaults(table_reader& in, default_parameters& out) {
   if (const auto* node = in.any("temperature")) {
     const auto value = node->is_boolean() ? std::nullopt : node->value<double>();
-    if (!is_false(*node) && (!value || *value < 0 || *value > 2))
+    if (!is_false(*node) && !(value >= 0.0 && value <= 2.0)) // not even NaN
       in.fail("temperature", "must be a number between 0 and 2, or false to add none");
     out.temperature = value;
   }
@@ -169,8 +168,7 @@ settings read_settings(const toml::table& table, const std::string& file, bool k
   });
   in.table("threads", [&](table_reader& sub) { read_threads(sub, out.threads); });
   in.table("defaults", [&](table_reader& sub) { read_defaults(sub, out.defaults); });
-  in.tables("tenants",
-            [&](table_reader& sub) { read_tenant(sub, out.tenants.emplace_back()); });
+  in.tables("tenants", [&](table_reader& sub) { read_tenant(sub, out.tenants.emplace_back()); });
   in.tables("upstreams", [&](table_reader& sub) {
     // The command line's key is for the first upstream.
     const bool overridden = key_is_overridden && out.upstreams.empty();

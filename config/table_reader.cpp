@@ -28,8 +28,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 } // namespace
 
 table_reader::table_reader(const toml::table& table, std::string file, std::string path)
-  : table_(table), file_(std::move(file)), path_(std::move(path)) {
-}
+    : table_(table), file_(std::move(file)), path_(std::move(path)) {}
 
 void table_reader::text(std::string_view key, std::string& out) {
   if (const auto* node = find(key)) {
@@ -97,9 +96,8 @@ void table_reader::tables(std::string_view key, const std::function<void(table_r
   if (!node)
     return;
   const auto* array = node->as_array();
-  if (!array || !std::all_of(array->begin(), array->end(), [](const auto& x) {
-        return x.is_table();
-      }))
+  if (!array
+      || !std::all_of(array->begin(), array->end(), [](const auto& x) { return x.is_table(); }))
     fail(key, "must be an array of tables: [[" + full_name(key) + "]]");
   for (std::size_t i = 0; i < array->size(); ++i) {
     table_reader sub{*array->get(i)->as_table(), file_,
@@ -145,7 +143,7 @@ std::optional<std::int64_t> table_reader::integer(std::string_view key, std::int
   const auto value = node->as_integer()->get();
   if (value < min || value > max)
     fail(key, "is " + std::to_string(value) + "; it must be between " + std::to_string(min)
-                + " and " + std::to_string(max));
+                  + " and " + std::to_string(max));
   return value;
 }
 

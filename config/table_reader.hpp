@@ -39,10 +39,10 @@ public:
   template <class Enum>
   void word(std::string_view key, Enum& out,
             std::initializer_list<std::pair<std::string_view, Enum>> words) {
+    if (!find(key))
+      return;
     std::string given;
     text(key, given);
-    if (given.empty())
-      return;
     std::string known;
     for (const auto& [name, value] : words) {
       if (given == name) {

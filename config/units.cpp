@@ -45,18 +45,20 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   const auto x = split_quantity(text);
   if (!x)
     return std::nullopt;
-  const auto n = static_cast<std::int64_t>(x->number);
+  std::int64_t unit = 0;
   if (x->unit == "ms")
-    return std::chrono::milliseconds{n};
-  if (x->unit == "s")
-    return std::chrono::milliseconds{n * 1000};
-  if (x->unit == "m")
-    return std::chrono::milliseconds{n * 60'000};
-  if (x->unit == "h")
-    return std::chrono::milliseconds{n * 3'600'000};
-  if (x->unit.empty() && n == 0)
-    return std::chrono::milliseconds{0};
-  return std::nullopt;
+    unit = 1;
+  else if (x->unit == "s")
+    unit = 1000;
+  else if (x->unit == "m")
+    unit = 60'000;
+  else if (x->unit == "h")
+    unit = 3'600'000;
+  else if (!x->unit.empty() || x->number != 0)
+    return std::nullopt;
+  const auto result = std::chrono::milliseconds{static_cast<std::int64_t>(x->number) * unit};
+  // Clocks count nanoseconds in 64 bits: a point in time must not overflow.
+  return result <= std::chrono::hours{1'000'000} ? std::optional{result} : std::nullopt;
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
@@ -101,8 +103,8 @@ std::optional<base_url> parse_base_url(std::string_view text) {
   while (!out.path.empty() && out.path.back() == '/')
     out.path.pop_back();
   const auto colon = authority.rfind(':');
-  const bool has_port
-    = colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
+  const bool has_port =
+      colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
   const auto port = has_port ? parse_port(authority.substr(colon + 1))
                              : std::optional<std::uint16_t>{out.tls ? 443 : 80};
   out.host = plain_host(has_port ? authority.substr(0, colon) : authority);
@@ -114,7 +116,8 @@ std::optional<base_url> parse_base_url(std::string_view text) {
 }
 
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.substr(0, 4) == "127.";
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || host == "::1" || (is_number && host.substr(0, 4) == "127.");
 }
 
 } // namespace lang_agent

@@ -71,6 +71,8 @@ void validate(const settings& x) {
                        + "\"; it must be one of trace, debug, info, warn, error, off"};
   if (x.server.max_header_bytes < 1024)
     throw config_error{"server.max_header_bytes must be at least \"1KiB\""};
+  if (x.server.max_header_bytes > 1024 * 1024 * 1024)
+    throw config_error{"server.max_header_bytes must be at most \"1GiB\""};
   if (x.server.stream_buffer_bytes < 4096)
     throw config_error{"server.stream_buffer_bytes must be at least \"4KiB\""};
   for (const auto value : {x.server.header_timeout, x.server.body_timeout, x.server.write_timeout,

@@ -15,7 +15,7 @@ void append_or_null(std::string& out, const std::string& json) {
 
 answer_encoder::answer_encoder(std::string id, std::int64_t created, const std::string& model,
                                bool include_usage)
-  : id_(std::move(id)), created_(std::to_string(created)), include_usage_(include_usage) {
+    : id_(std::move(id)), created_(std::to_string(created)), include_usage_(include_usage) {
   append_json_string(model_, model);
 }
 
@@ -41,12 +41,12 @@ std::string answer_encoder::whole(const answer& x) const {
 
 void answer_encoder::open_chunk(std::string& out) const {
   out.append(R"(data: {"id":")")
-    .append(id_)
-    .append(R"(","object":"chat.completion.chunk","created":)")
-    .append(created_)
-    .append(R"(,"model":)")
-    .append(model_)
-    .append(R"(,"choices":[)");
+      .append(id_)
+      .append(R"(","object":"chat.completion.chunk","created":)")
+      .append(created_)
+      .append(R"(,"model":)")
+      .append(model_)
+      .append(R"(,"choices":[)");
 }
 
 void answer_encoder::close_chunk(std::string& out, const std::string& members) const {

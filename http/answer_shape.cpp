@@ -16,7 +16,7 @@ using dom::value;
 failure broken(std::string_view what) {
   return {error_kind::upstream_error,
           "The upstream model sent an answer that cannot be understood: " + std::string{what}
-            + "."};
+              + "."};
 }
 
 namespace {
@@ -31,8 +31,8 @@ std::uint64_t count(const value& usage, const char* name) {
 token_usage make_usage(std::uint64_t prompt, std::uint64_t completion, bool estimated) {
   return {prompt, completion,
           R"({"prompt_tokens":)" + std::to_string(prompt) + R"(,"completion_tokens":)"
-            + std::to_string(completion) + R"(,"total_tokens":)"
-            + std::to_string(prompt + completion) + "}",
+              + std::to_string(completion) + R"(,"total_tokens":)"
+              + std::to_string(prompt + completion) + "}",
           estimated};
 }
 
@@ -87,18 +87,76 @@ const value* member_of(const dom::spanned_document& document, std::string_view n
   return nullptr;
 }
 
+std::string arguments_of(const value& function) {
+  const auto* x = find(function, "arguments");
+  if (!x)
+    return {};
+  return x->IsString() ? std::string{text(*x)} : dom::dump(*x);
+}
+
+std::string function_json(std::string_view name, std::string_view arguments) {
+  std::string out = R"({"name":)";
+  append_json_string(out, name);
+  out += R"(,"arguments":)";
+  append_json_string(out, arguments);
+  return out + "}";
+}
+
+namespace {
+
+/// Tool calls, strictly shaped; empty when there are none.
+std::string shaped_calls(const value& list) {
+  if (!list.IsArray())
+    return {};
+  std::string out;
+  for (const auto& call : list.GetArray()) {
+    if (!call.IsObject())
+      continue;
+    const auto* id = find_string(call, "id");
+    const auto* type = find_string(call, "type");
+    out += out.empty() ? R"([{"id":)" : R"(,{"id":)";
+    append_json_string(out, id ? text(*id) : std::string_view{});
+    out += R"(,"type":)";
+    append_json_string(out, type ? text(*type) : "function");
+    for (const auto& member : call.GetObject()) {
+      const auto name = text(member.name);
+      if (name == "id" || name == "type" || name == "index" || member.value.IsNull())
+        continue;
+      if (name == "function" && member.value.IsObject()) {
+        const auto* called = find_string(member.value, "name");
+        append_member(
+            out, name,
+            function_json(called ? text(*called) : std::string_view{}, arguments_of(member.value)));
+      } else {
+        append_member(out, name, dom::dump(member.value));
+      }
+    }
+    out += '}';
+  }
+  return out.empty() ? out : out + "]";
+}
+
+} // namespace
+
 std::string shaped_message(const value& message) {
   std::string out = R"({"role":"assistant","content":)";
   const auto* content = find(message, "content");
   const bool usable = content && (content->IsString() || content->IsArray());
-  out += usable ? dom::dump(*content) : "null";
+  if (usable)
+    append_json_string(out, content_text(content));
+  else
+    out += "null";
   const auto* refusal = find_string(message, "refusal");
   out += R"(,"refusal":)";
   out += refusal ? dom::dump(*refusal) : "null";
   for (const auto& member : message.GetObject()) {
     const auto name = text(member.name);
-    if (name != "role" && name != "content" && name != "refusal" && !member.value.IsNull())
+    if (name == "role" || name == "content" || name == "refusal" || member.value.IsNull())
+      continue;
+    if (name != "tool_calls")
       append_member(out, name, dom::dump(member.value));
+    else if (const auto calls = shaped_calls(member.value); !calls.empty())
+      append_member(out, name, calls);
   }
   return out + "}";
 }

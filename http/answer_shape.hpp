@@ -33,7 +33,15 @@ std::string foreign_members(const dom::spanned_document& document);
 /// A top-level member; null when it is absent or JSON null.
 const dom::value* member_of(const dom::spanned_document& document, std::string_view name);
 
-/// An answer's message, strictly shaped: role, content and refusal are always there.
+/// The arguments of a function. They are a string by contract; some upstreams send the object
+/// itself.
+std::string arguments_of(const dom::value& function);
+
+/// {"name":...,"arguments":...}.
+std::string function_json(std::string_view name, std::string_view arguments);
+
+/// An answer's message, strictly shaped: role, content and refusal are always there, content is
+/// text or null, tool calls are complete.
 std::string shaped_message(const dom::value& message);
 
 /// The history entry of a shaped message.

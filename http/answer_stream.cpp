@@ -3,6 +3,7 @@
 #include "http/answer_shape.hpp"
 #include "http/dom.hpp"
 #include "http/json.hpp"
+#include "http/message_codec.hpp"
 #include "http/upstream_codec.hpp"
 
 #include <algorithm>
@@ -39,26 +40,6 @@ struct answer_stream::choice {
   std::string message() const;
 };
 
-namespace {
-
-/// `arguments` is a string by contract; some upstreams send the object itself.
-std::string arguments_of(const value& function) {
-  const auto* x = find(function, "arguments");
-  if (!x)
-    return {};
-  return x->IsString() ? std::string{text(*x)} : dom::dump(*x);
-}
-
-std::string function_json(const std::string& name, const std::string& arguments) {
-  std::string out = R"({"name":)";
-  append_json_string(out, name);
-  out += R"(,"arguments":)";
-  append_json_string(out, arguments);
-  return out + "}";
-}
-
-} // namespace
-
 void answer_stream::choice::add_call(const value& x, std::uint32_t index,
                                      const std::string& arguments) {
   auto& entry = calls[index];
@@ -79,29 +60,34 @@ std::string answer_stream::choice::add_calls(const value& list) {
     if (!x.IsObject())
       continue;
     // An upstream that leaves the index out starts a new call with each new id.
+    // Others repeat the id, or leave it empty: clients append what is given twice.
     const auto* id = find_string(x, "id");
+    if (id && id->GetStringLength() == 0)
+      id = nullptr;
     const auto last = calls.empty() ? 0 : calls.rbegin()->first;
     const bool starts = id && !calls.empty() && calls[last].id != text(*id);
     const auto index = index_of(x, starts ? last + 1 : last);
+    const bool is_new_id = id && calls[index].id.empty();
     const auto* function = find(x, "function");
     const auto* custom = find(x, "custom");
     const auto arguments = function && function->IsObject() ? arguments_of(*function)
                            : custom && custom->IsObject() && find_string(*custom, "input")
-                             ? std::string{text(*find_string(*custom, "input"))}
-                             : std::string{};
+                               ? std::string{text(*find_string(*custom, "input"))}
+                               : std::string{};
     add_call(x, index, arguments);
     out += out.empty() ? "[" : ",";
     out += R"({"index":)" + std::to_string(index);
     for (const auto& member : x.GetObject()) {
       const auto name = text(member.name);
-      if (name == "index" || member.value.IsNull())
+      if (name == "index" || (name == "id" && !is_new_id) || member.value.IsNull())
         continue;
       if (name != "function" || !member.value.IsObject()) {
         append_member(out, name, dom::dump(member.value));
         continue;
       }
       out += R"(,"function":{)";
-      if (const auto* called = find_string(member.value, "name"))
+      if (const auto* called = find_string(member.value, "name");
+          called && called->GetStringLength() > 0)
         out += R"("name":)" + dom::dump(*called) + ",";
       out += R"("arguments":)";
       append_json_string(out, arguments);
@@ -167,8 +153,7 @@ std::string answer_stream::choice::message() const {
 }
 
 answer_stream::answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens)
-  : max_bytes_(max_bytes), prompt_tokens_(prompt_tokens) {
-}
+    : max_bytes_(max_bytes), prompt_tokens_(prompt_tokens) {}
 
 answer_stream::~answer_stream() = default;
 
@@ -177,7 +162,7 @@ std::optional<failure> answer_stream::grow(std::size_t bytes) {
   if (bytes_ <= max_bytes_)
     return std::nullopt;
   return failure{error_kind::upstream_error, "The upstream model's answer is longer than "
-                                               + std::to_string(max_bytes_) + " bytes."};
+                                                 + std::to_string(max_bytes_) + " bytes."};
 }
 
 std::optional<failure> answer_stream::add(std::string_view data, std::vector<choice_delta>& out) {
@@ -210,11 +195,15 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
         const auto& y = member.value;
         if (name == "role" || y.IsNull())
           continue;
-        if (name == "content" && y.IsString()) {
-          piece.content = text(y);
+        if (name == "content" && (y.IsString() || y.IsArray())) {
+          piece.content = content_text(&y);
           so_far.content += piece.content;
           so_far.has_content = true;
-        } else if (name == "tool_calls" && y.IsArray()) {
+        } else if (name == "content") {
+          continue;
+        } else if (name == "tool_calls") {
+          if (!y.IsArray())
+            continue;
           if (auto calls = so_far.add_calls(y); !calls.empty())
             append_member(piece.members, name, calls);
         } else if (name == "function_call") {
@@ -254,8 +243,8 @@ std::optional<failure> answer_stream::add_whole(std::string_view body,
     if (event.back() == '}')
       event += ',';
     event += "{\"index\":" + std::to_string(x.index) + ",\"delta\":" + x.message
-             + ",\"finish_reason\":\"" + x.finish_reason + "\",\"logprobs\":"
-             + (x.logprobs.empty() ? "null" : x.logprobs) + "}";
+             + ",\"finish_reason\":\"" + x.finish_reason
+             + "\",\"logprobs\":" + (x.logprobs.empty() ? "null" : x.logprobs) + "}";
   }
   event += "],\"usage\":" + whole.usage.json + whole.members + "}";
   done_ = true;

@@ -24,8 +24,8 @@ constexpr std::size_t quoted_messages = 10;
 constexpr std::size_t quoted_characters = 200;
 
 constexpr std::array<std::string_view, 16> filler{
-  "and",  "then",   "the",   "river", "carries", "every", "word",  "along",
-  "past", "quiet", "stones", "under", "a",       "wide",  "green", "sky"};
+    "and",  "then",  "the",    "river", "carries", "every", "word",  "along",
+    "past", "quiet", "stones", "under", "a",       "wide",  "green", "sky"};
 
 /// The beginning of a text, cut between characters.
 std::string quote(std::string_view text) {
@@ -58,15 +58,15 @@ class builtin_exchange final : public exchange,
 public:
   builtin_exchange(asio::io_context& context, const builtin_options& options,
                    const exchange_request& request, std::shared_ptr<exchange_listener> listener)
-    : strand_(asio::make_strand(context)),
-      timer_(strand_),
-      options_(options),
-      listener_(std::move(listener)),
-      stream_(request.parameters.stream),
-      choices_(request.parameters.choices),
-      credit_(static_cast<std::int64_t>(request.credit)),
-      prompt_tokens_(estimated_tokens(request.prompt)),
-      words_(split_words(builtin_answer(request.prompt, options))) {
+      : strand_(asio::make_strand(context)),
+        timer_(strand_),
+        options_(options),
+        listener_(std::move(listener)),
+        stream_(request.parameters.stream),
+        choices_(request.parameters.choices),
+        credit_(static_cast<std::int64_t>(request.credit)),
+        prompt_tokens_(estimated_tokens(request.prompt)),
+        words_(split_words(builtin_answer(request.prompt, options))) {
     const auto& limit = request.parameters.max_tokens;
     if (limit && static_cast<std::uint64_t>(*limit) < words_.size()) {
       words_.resize(static_cast<std::size_t>(*limit));
@@ -75,9 +75,8 @@ public:
   }
 
   void start() {
-    asio::dispatch(strand_, [self = shared_from_this()] {
-      self->wait(self->options_.first_token_delay);
-    });
+    asio::dispatch(strand_,
+                   [self = shared_from_this()] { self->wait(self->options_.first_token_delay); });
   }
 
   void grant(std::size_t bytes) override {
@@ -190,13 +189,11 @@ private:
 class builtin_upstream final : public upstream {
 public:
   builtin_upstream(asio::io_context& context, builtin_options options)
-    : context_(context), options_(options) {
-  }
+      : context_(context), options_(options) {}
 
   std::shared_ptr<exchange> start(const exchange_request& request,
                                   std::shared_ptr<exchange_listener> listener) override {
-    auto out
-      = std::make_shared<builtin_exchange>(context_, options_, request, std::move(listener));
+    auto out = std::make_shared<builtin_exchange>(context_, options_, request, std::move(listener));
     out->start();
     return out;
   }

@@ -31,8 +31,7 @@ constexpr std::size_t max_gathered = 16;
 class connection_responder final : public responder {
 public:
   connection_responder(std::shared_ptr<connection> to, connection::request_number number)
-    : to_(std::move(to)), number_(number) {
-  }
+      : to_(std::move(to)), number_(number) {}
 
   ~connection_responder() override {
     if (!ended_)
@@ -82,7 +81,7 @@ std::string chunk(const std::string& data) {
 } // namespace
 
 connection::connection(socket s, std::shared_ptr<connection_context> context)
-  : socket_(std::move(s)), context_(std::move(context)) {
+    : socket_(std::move(s)), context_(std::move(context)) {
   context_->connections.add(this);
 }
 
@@ -176,10 +175,9 @@ void connection::read() {
   const auto room = std::max(first_read_bytes, input_.capacity() - input_.size());
   // A body in full flow is read in larger pieces.
   const auto wanted = phase_ == phase::body ? std::max<std::size_t>(room, 64 * 1024) : room;
-  socket_.async_read_some(input_.prepare(wanted),
-                          [self = shared_from_this()](const error_code& ec, std::size_t n) {
-                            self->on_read(ec, n);
-                          });
+  socket_.async_read_some(
+      input_.prepare(wanted),
+      [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
 }
 
 void connection::on_read(const error_code& ec, std::size_t n) {
@@ -202,61 +200,61 @@ void connection::on_read(const error_code& ec, std::size_t n) {
 void connection::on_eof() {
   eof_ = true;
   switch (phase_) {
-    case phase::answering:
-      // The client can still take an answer if it only closed its sending half; one that waits for
-      // a turn is told apart by its listener.
-      client_gone();
-      return;
-    case phase::discarding:
-    case phase::lingering:
-      phase_ = phase::lingering;
-      finish_request();
-      return;
-    default:
-      close();
+  case phase::answering:
+    // The client can still take an answer if it only closed its sending half; one that waits for
+    // a turn is told apart by its listener.
+    client_gone();
+    return;
+  case phase::discarding:
+  case phase::lingering:
+    phase_ = phase::lingering;
+    finish_request();
+    return;
+  default:
+    close();
   }
 }
 
 void connection::process() {
   while (phase_ != phase::closed) {
     switch (phase_) {
-      case phase::idle:
-        if (input_.size() == 0) {
-          read();
-          return;
-        }
-        phase_ = phase::head;
-        expire_after(context_->options.header_timeout);
-        parser_.emplace(context_->options.max_header_bytes, context_->options.max_body_bytes);
-        break;
-      case phase::head:
-        if (!parse())
-          return;
-        if (parser_ && parser_->is_header_done())
-          on_head();
-        break;
-      case phase::body:
-        if (!parser_->is_done() && !parse())
-          return;
-        if (phase_ == phase::body && parser_->is_done())
-          on_body();
-        break;
-      case phase::discarding:
-        if (!parser_->is_done() && !parse())
-          return;
-        finish_request();
-        if (phase_ == phase::discarding)
-          return; // the answer is not written yet
-        break;
-      case phase::lingering:
-        input_.consume(input_.size());
+    case phase::idle:
+      if (input_.size() == 0) {
         read();
         return;
-      case phase::answering:
-        read();
+      }
+      phase_ = phase::head;
+      expire_after(context_->options.header_timeout);
+      parser_.emplace(context_->options.max_header_bytes, context_->options.max_body_bytes);
+      break;
+    case phase::head:
+      if (!parse())
         return;
-      case phase::closed:
+      if (parser_ && parser_->is_header_done())
+        on_head();
+      break;
+    case phase::body:
+      if (!parser_->is_done() && !parse())
         return;
+      if (phase_ == phase::body && parser_->is_done())
+        on_body();
+      break;
+    case phase::discarding:
+      if (!parser_->is_done() && !parse())
+        return;
+      finish_request();
+      if (phase_ == phase::discarding)
+        return; // the answer is not written yet
+      break;
+    case phase::lingering:
+      input_.consume(input_.size());
+      read();
+      return;
+    case phase::answering:
+      read();
+      return;
+    case phase::closed:
+      return;
     }
   }
 }
@@ -330,7 +328,7 @@ void connection::on_body() {
   request x{head_, parser_->take_body()};
   parser_.reset();
   context_->handler->serve(std::move(x),
-                          std::make_unique<connection_responder>(shared_from_this(), number_));
+                           std::make_unique<connection_responder>(shared_from_this(), number_));
 }
 
 /// Answers bytes that are no request; nothing after them can be trusted.
@@ -466,8 +464,7 @@ void connection::finish_request() {
 void connection::on_expired() {
   // Under the sweep's lock, which our destructor takes: no reference may end here.
   if (auto self = weak_from_this().lock())
-    asio::post(socket_.get_executor(),
-               [self = std::move(self)] { self->deadline_passed(); });
+    asio::post(socket_.get_executor(), [self = std::move(self)] { self->deadline_passed(); });
 }
 
 void connection::deadline_passed() {

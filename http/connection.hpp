@@ -1,9 +1,9 @@
 /// One client connection: reads requests, hands them to the service, writes the answers.
 ///
 /// Lives on its own strand; everything below runs there unless said otherwise. One request at a
-/// time: what a client pipelines waits in a bounded buffer. A read is always pending while a request
-/// is being answered, so that a client that goes away is noticed at once. It ends when either side
-/// closes, when a deadline passes, or when the server drains.
+/// time: what a client pipelines waits in a bounded buffer. A read is always pending while a
+/// request is being answered, so that a client that goes away is noticed at once. It ends when
+/// either side closes, when a deadline passes, or when the server drains.
 #pragma once
 
 #include "http/request_parser.hpp"
@@ -27,8 +27,7 @@ namespace lang_agent::http {
 /// What all connections of a server share. Outlives them.
 struct connection_context {
   connection_context(boost::asio::io_context& io, server_options o, std::shared_ptr<service> s)
-    : options(std::move(o)), handler(std::move(s)), connections(io) {
-  }
+      : options(std::move(o)), handler(std::move(s)), connections(io) {}
 
   server_options options;
   std::shared_ptr<service> handler;
@@ -38,8 +37,9 @@ struct connection_context {
 
 class connection final : public watched, public std::enable_shared_from_this<connection> {
 public:
-  using socket = boost::asio::basic_stream_socket<
-    boost::asio::ip::tcp, boost::asio::strand<boost::asio::io_context::executor_type>>;
+  using socket =
+      boost::asio::basic_stream_socket<boost::asio::ip::tcp,
+                                       boost::asio::strand<boost::asio::io_context::executor_type>>;
 
   /// Of one request on this connection: calls that name an earlier one do nothing.
   using request_number = std::uint64_t;

@@ -28,8 +28,8 @@ std::string health_document(bool healthy) {
 std::string model_document(std::string_view id, std::int64_t created) {
   std::string out = R"({"id":)";
   append_json_string(out, id);
-  out += R"(,"object":"model","created":)" + std::to_string(created)
-         + R"(,"owned_by":"lang-agent"})";
+  out +=
+      R"(,"object":"model","created":)" + std::to_string(created) + R"(,"owned_by":"lang-agent"})";
   return out;
 }
 

@@ -15,23 +15,38 @@ class span_handler {
 public:
   span_handler(rapidjson::Document& document, rapidjson::MemoryStream& stream,
                std::string_view text, unsigned max_depth)
-    : document_(document), stream_(stream), text_(text), max_depth_(max_depth) {
-  }
+      : document_(document), stream_(stream), text_(text), max_depth_(max_depth) {}
 
-  bool Null() { return document_.Null() && value_end(); }
-  bool Bool(bool x) { return document_.Bool(x) && value_end(); }
-  bool Int(int x) { return document_.Int(x) && value_end(); }
-  bool Uint(unsigned x) { return document_.Uint(x) && value_end(); }
-  bool Int64(std::int64_t x) { return document_.Int64(x) && value_end(); }
-  bool Uint64(std::uint64_t x) { return document_.Uint64(x) && value_end(); }
-  bool Double(double x) { return document_.Double(x) && value_end(); }
+  bool Null() {
+    return document_.Null() && value_end();
+  }
+  bool Bool(bool x) {
+    return document_.Bool(x) && value_end();
+  }
+  bool Int(int x) {
+    return document_.Int(x) && value_end();
+  }
+  bool Uint(unsigned x) {
+    return document_.Uint(x) && value_end();
+  }
+  bool Int64(std::int64_t x) {
+    return document_.Int64(x) && value_end();
+  }
+  bool Uint64(std::uint64_t x) {
+    return document_.Uint64(x) && value_end();
+  }
+  bool Double(double x) {
+    return document_.Double(x) && value_end();
+  }
   bool RawNumber(const char* x, rapidjson::SizeType n, bool copy) {
     return document_.RawNumber(x, n, copy) && value_end();
   }
   bool String(const char* x, rapidjson::SizeType n, bool copy) {
-    return document_.String(x, n, copy) && value_end();
+    return check_text({x, n}) && document_.String(x, n, copy) && value_end();
   }
   bool Key(const char* x, rapidjson::SizeType n, bool copy) {
+    if (!check_text({x, n}))
+      return false;
     if (depth_ == 1) {
       // The value starts after the colon.
       auto i = text_.find(':', stream_.Tell());
@@ -39,17 +54,38 @@ public:
     }
     return document_.Key(x, n, copy);
   }
-  bool StartObject() { return enter() && document_.StartObject(); }
-  bool EndObject(rapidjson::SizeType n) { return document_.EndObject(n) && leave(); }
-  bool StartArray() { return enter() && document_.StartArray(); }
-  bool EndArray(rapidjson::SizeType n) { return document_.EndArray(n) && leave(); }
+  bool StartObject() {
+    return enter() && document_.StartObject();
+  }
+  bool EndObject(rapidjson::SizeType n) {
+    return document_.EndObject(n) && leave();
+  }
+  bool StartArray() {
+    return enter() && document_.StartArray();
+  }
+  bool EndArray(rapidjson::SizeType n) {
+    return document_.EndArray(n) && leave();
+  }
 
-  bool too_deep() const { return too_deep_; }
+  bool too_deep() const {
+    return too_deep_;
+  }
+  bool lone_surrogate() const {
+    return lone_surrogate_;
+  }
 
   std::vector<span> members;
   std::vector<std::vector<span>> rows;
 
 private:
+  /// RapidJSON 1.1 lets "\udc00" pass, which has no UTF-8.
+  bool check_text(std::string_view x) {
+    for (auto i = x.find('\xed'); i != std::string_view::npos; i = x.find('\xed', i + 1))
+      if (i + 1 < x.size() && static_cast<unsigned char>(x[i + 1]) >= 0xa0)
+        lone_surrogate_ = true;
+    return !lone_surrogate_;
+  }
+
   bool enter() {
     if (depth_ == 2)
       row_begin_ = stream_.Tell() - 1;
@@ -79,6 +115,7 @@ private:
   unsigned max_depth_;
   unsigned depth_ = 0;
   bool too_deep_ = false;
+  bool lone_surrogate_ = false;
   std::size_t begin_ = 0;
   std::size_t row_begin_ = 0;
   std::vector<span> current_rows_;
@@ -104,8 +141,9 @@ spanned_document::outcome spanned_document::parse(std::string_view text, unsigne
   if (spans.too_deep())
     return outcome::too_deep;
   if (result.IsError()) {
-    problem_ = std::string{rapidjson::GetParseError_En(result.Code())} + " (offset "
-               + std::to_string(result.Offset()) + ")";
+    problem_ = std::string{spans.lone_surrogate() ? "A surrogate has no other half."
+                                                  : rapidjson::GetParseError_En(result.Code())}
+               + " (offset " + std::to_string(result.Offset()) + ")";
     return outcome::malformed;
   }
   if (!document_.IsObject())

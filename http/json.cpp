@@ -1,15 +1,28 @@
 #include "http/json.hpp"
 
+#include "http/dom.hpp"
 
 namespace lang_agent::http {
 
 namespace {
 
+/// Bytes that are no UTF-8 become U+FFFD: messages quote request targets and upstreams.
+std::string repaired(std::string_view text) {
+  rapidjson::MemoryStream in{text.data(), text.size()};
+  rapidjson::StringBuffer out;
+  while (in.Tell() < text.size()) {
+    unsigned character = 0;
+    const bool valid = rapidjson::UTF8<>::Decode(in, &character);
+    rapidjson::UTF8<>::Encode(out, valid ? character : 0xfffd);
+  }
+  return {out.GetString(), out.GetSize()};
+}
+
 void append_nullable(std::string& out, std::string_view text) {
   if (text.empty())
     out += "null";
   else
-    append_json_string(out, text);
+    append_json_string(out, repaired(text));
 }
 
 constexpr bool needs_escape(unsigned char c) {
@@ -30,15 +43,25 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text, copied, i - copied);
     copied = i + 1;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        out += "\\u00";
-        out += hex[c >> 4];
-        out += hex[c & 15];
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
+    default:
+      out += "\\u00";
+      out += hex[c >> 4];
+      out += hex[c & 15];
     }
   }
   out.append(text, copied);
@@ -48,7 +71,7 @@ void append_json_string(std::string& out, std::string_view text) {
 std::string encode_error(const failure& why) {
   const auto& contract = contract_of(why.kind);
   std::string out = R"({"error":{"message":)";
-  append_json_string(out, why.message);
+  append_json_string(out, repaired(why.message));
   out += R"(,"type":)";
   append_json_string(out, why.type.empty() ? contract.type : std::string_view{why.type});
   out += R"(,"param":)";

@@ -18,12 +18,12 @@ using dom::text;
 using dom::value;
 
 constexpr std::array<std::pair<std::string_view, role>, 6> role_names{{
-  {"system", role::system},
-  {"developer", role::developer},
-  {"user", role::user},
-  {"assistant", role::assistant},
-  {"tool", role::tool},
-  {"function", role::function},
+    {"system", role::system},
+    {"developer", role::developer},
+    {"user", role::user},
+    {"assistant", role::assistant},
+    {"tool", role::tool},
+    {"function", role::function},
 }};
 
 failure invalid(const std::string& where, const std::string& problem) {
@@ -63,34 +63,61 @@ bool is_text_part(const value& part) {
   return type && text(*type) == "text" && find_string(part, "text");
 }
 
-/// All text of a content, string or parts.
-std::string joined_text(const value* content) {
-  std::string out;
-  if (!content)
-    return out;
-  if (content->IsString())
-    return std::string{text(*content)};
-  if (content->IsArray())
-    for (const auto& part : content->GetArray())
-      if (is_text_part(part))
-        out += text(*find_string(part, "text"));
-  return out;
+/// Any value: its members ordered by name, without nulls.
+void add_value(meaning& out, const value& x) {
+  if (x.IsArray()) {
+    out.add('[', {});
+    for (const auto& element : x.GetArray())
+      add_value(out, element);
+    out.add(']', {});
+  } else if (x.IsObject()) {
+    std::vector<const value::Member*> members;
+    for (const auto& member : x.GetObject())
+      if (!member.value.IsNull())
+        members.push_back(&member);
+    std::stable_sort(members.begin(), members.end(),
+                     [](const auto* a, const auto* b) { return text(a->name) < text(b->name); });
+    out.add('{', {});
+    for (const auto* member : members) {
+      out.add('k', text(member->name));
+      add_value(out, member->value);
+    }
+    out.add('}', {});
+  } else {
+    out.add('v', dom::dump(x));
+  }
 }
 
+/// Text in a row counts as one piece, however it is divided into parts.
 void add_content(meaning& out, const value* content) {
-  out.add('t', joined_text(content));
-  if (content && content->IsArray())
-    for (const auto& part : content->GetArray())
-      if (!is_text_part(part))
-        out.add('p', dom::dump(part));
+  if (!content || !content->IsArray()) {
+    if (const auto words = content_text(content); !words.empty())
+      out.add('t', words);
+    return;
+  }
+  std::string words;
+  const auto add_words = [&] {
+    if (!words.empty())
+      out.add('t', words);
+    words.clear();
+  };
+  for (const auto& part : content->GetArray()) {
+    if (is_text_part(part)) {
+      words += text(*find_string(part, "text"));
+      continue;
+    }
+    add_words();
+    add_value(out, part);
+  }
+  add_words();
 }
 
-void add_function(meaning& out, const value* function) {
+void add_function(meaning& out, char tag, const value* function) {
   if (!function || !function->IsObject())
     return;
   for (const char* name : {"name", "arguments", "input"})
     if (const auto* x = find_string(*function, name))
-      out.add('f', text(*x));
+      out.add(tag, text(*x));
 }
 
 void add_calls(meaning& out, const value& message) {
@@ -100,11 +127,11 @@ void add_calls(meaning& out, const value& message) {
         continue;
       if (const auto* id = find_string(call, "id"))
         out.add('c', text(*id));
-      add_function(out, find(call, "function"));
-      add_function(out, find(call, "custom"));
+      add_function(out, 'f', find(call, "function"));
+      add_function(out, 'u', find(call, "custom"));
     }
   }
-  add_function(out, find(message, "function_call"));
+  add_function(out, 'f', find(message, "function_call"));
 }
 
 digest digest_of(role who, const value& message) {
@@ -113,8 +140,8 @@ digest digest_of(role who, const value& message) {
   add_content(out, find(message, "content"));
   add_calls(out, message);
   for (const char* name : {"refusal", "tool_call_id", "name"})
-    if (const auto* x = find_string(message, name))
-      out.add('n', text(*x));
+    if (const auto* x = find_string(message, name); x && x->GetStringLength() > 0)
+      out.add(*name, text(*x));
   if (const auto* audio = find(message, "audio"); audio && audio->IsObject())
     if (const auto* id = find_string(*audio, "id"))
       out.add('a', text(*id));
@@ -123,7 +150,7 @@ digest digest_of(role who, const value& message) {
 
 std::uint32_t tokens_of(const value& message) {
   const auto* content = find(message, "content");
-  std::uint32_t out = message_tokens + estimate_tokens(joined_text(content));
+  std::uint32_t out = message_tokens + estimate_tokens(content_text(content));
   if (content && content->IsArray())
     for (const auto& part : content->GetArray())
       out += is_text_part(part) ? 0 : media_tokens;
@@ -147,8 +174,8 @@ std::shared_ptr<chat_message> describe(role who, const value& x, std::string jso
         if (const auto* id = find_string(call, "id"))
           out->calls.emplace_back(text(*id));
     const auto* content = find(x, "content");
-    const bool has_content
-      = content && (content->IsArray() ? !content->Empty() : content->GetStringLength() > 0);
+    const bool has_content =
+        content && (content->IsArray() ? !content->Empty() : content->GetStringLength() > 0);
     out->empty = !has_content && out->calls.empty() && !find(x, "function_call")
                  && !find(x, "refusal") && !find(x, "audio");
   }
@@ -236,7 +263,9 @@ problem check_calls(const value& message, const std::string& where) {
     const auto* custom = find(call, "custom");
     if (!(function && function->IsObject()) && !(custom && custom->IsObject()))
       return invalid(path + ".function", "it must be an object");
-    if (function && (!find_string(*function, "name") || !find_string(*function, "arguments")))
+    if (function
+        && (!function->IsObject() || !find_string(*function, "name")
+            || !find_string(*function, "arguments")))
       return invalid(path + ".function", "it needs the strings 'name' and 'arguments'");
   }
   return {};
@@ -299,8 +328,8 @@ message_ptr with_calls(const chat_message& message, const std::vector<std::strin
   auto& calls = document["tool_calls"];
   for (auto i = calls.Begin(); i != calls.End();) {
     const auto* id = find_string(*i, "id");
-    const bool keep
-      = id && std::find(kept.begin(), kept.end(), std::string{text(*id)}) != kept.end();
+    const bool keep =
+        id && std::find(kept.begin(), kept.end(), std::string{text(*id)}) != kept.end();
     i = keep ? i + 1 : calls.Erase(i);
   }
   if (calls.Empty())
@@ -310,10 +339,23 @@ message_ptr with_calls(const chat_message& message, const std::vector<std::strin
   return out->empty ? nullptr : message_ptr{out};
 }
 
+std::string content_text(const value* content) {
+  std::string out;
+  if (!content)
+    return out;
+  if (content->IsString())
+    return std::string{text(*content)};
+  if (content->IsArray())
+    for (const auto& part : content->GetArray())
+      if (is_text_part(part))
+        out += text(*find_string(part, "text"));
+  return out;
+}
+
 std::string text_of(const chat_message& message) {
   rapidjson::Document document;
   document.Parse(message.json.data(), message.json.size());
-  return document.IsObject() ? joined_text(find(document, "content")) : std::string{};
+  return document.IsObject() ? content_text(find(document, "content")) : std::string{};
 }
 
 } // namespace lang_agent::http

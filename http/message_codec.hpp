@@ -18,6 +18,9 @@ namespace lang_agent::http {
 std::variant<message_ptr, failure> decode_message(const dom::value& x, std::string_view raw,
                                                   const std::string& where);
 
+/// All text of a content, string or parts; empty when it has none. Null is no content.
+std::string content_text(const dom::value* content);
+
 /// The history entry for an answer's message (strictly shaped, as `answer_choice::message`).
 message_ptr history_entry(const dom::value& message);
 

@@ -56,16 +56,16 @@ class openai_exchange final : public exchange,
 public:
   openai_exchange(std::shared_ptr<link_pool> pool, const exchange_request& request,
                   std::shared_ptr<exchange_listener> listener)
-    : pool_(std::move(pool)),
-      listener_(std::move(listener)),
-      request_id_(request.request_id),
-      stream_(request.parameters.stream),
-      wanted_choices_(request.parameters.choices),
-      credit_(static_cast<std::int64_t>(request.credit)),
-      prompt_tokens_(estimated_tokens(request.prompt)),
-      answer_(pool_->options.max_answer_bytes, prompt_tokens_),
-      sse_(pool_->options.max_answer_bytes),
-      ends_(clock::now() + pool_->options.total_timeout) {
+      : pool_(std::move(pool)),
+        listener_(std::move(listener)),
+        request_id_(request.request_id),
+        stream_(request.parameters.stream),
+        wanted_choices_(request.parameters.choices),
+        credit_(static_cast<std::int64_t>(request.credit)),
+        prompt_tokens_(estimated_tokens(request.prompt)),
+        answer_(pool_->options.max_answer_bytes, prompt_tokens_),
+        sse_(pool_->options.max_answer_bytes),
+        ends_(clock::now() + pool_->options.total_timeout) {
     body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
                                     pool_->options.replay_reasoning);
     make_head();
@@ -127,9 +127,9 @@ private:
     if (!link_)
       return;
     if (ec) {
-      fail({error_kind::upstream_unreachable,
-            "The upstream model cannot be reached. Please retry."},
-           ec.message());
+      fail(
+          {error_kind::upstream_unreachable, "The upstream model cannot be reached. Please retry."},
+          ec.message());
       return;
     }
     send();
@@ -306,8 +306,9 @@ private:
       run();
       return;
     }
-    fail({error_kind::upstream_error, "The upstream model closed the connection without an answer."},
-         ec.message());
+    fail(
+        {error_kind::upstream_error, "The upstream model closed the connection without an answer."},
+        ec.message());
   }
 
   /// The body is read to its end.
@@ -385,8 +386,8 @@ private:
 
   void fail(failure why, const std::string& detail) {
     if (const auto listener = std::move(listener_)) {
-      spdlog::warn("upstream failed name={} request={} code={} detail=\"{}\"",
-                   pool_->options.name, request_id_, contract_of(why.kind).code, detail);
+      spdlog::warn("upstream failed name={} request={} code={} detail=\"{}\"", pool_->options.name,
+                   request_id_, contract_of(why.kind).code, detail);
       redact(why, pool_->options);
       listener->on_failed(std::move(why));
     }
@@ -430,8 +431,8 @@ private:
     const char* what = !parser_ ? "connect" : !heard_ ? "first byte" : "next piece";
     fail({error_kind::upstream_timeout,
           clock::now() >= ends_
-            ? std::string{"The upstream model took too long for its whole answer."}
-            : std::string{"The upstream model took too long: no "} + what + " in time."},
+              ? std::string{"The upstream model took too long for its whole answer."}
+              : std::string{"The upstream model took too long: no "} + what + " in time."},
          std::string{"timeout: "} + what);
   }
 
@@ -466,8 +467,7 @@ private:
 class openai_upstream final : public upstream {
 public:
   openai_upstream(asio::io_context& context, upstream_options options)
-    : pool_(std::make_shared<link_pool>(context, std::move(options))) {
-  }
+      : pool_(std::make_shared<link_pool>(context, std::move(options))) {}
 
   std::shared_ptr<exchange> start(const exchange_request& request,
                                   std::shared_ptr<exchange_listener> listener) override {

@@ -61,7 +61,7 @@ verdict word_of(const value& x, words allowed) {
 std::size_t length(const value& x) {
   const auto s = text(x);
   return static_cast<std::size_t>(
-    std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+      std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 verdict string_up_to(const value& x, std::size_t max) {
@@ -257,49 +257,52 @@ verdict metadata(const value& x) {
 }
 
 const std::unordered_map<std::string_view, rule> rules{
-  {"audio", audio},
-  {"frequency_penalty", penalty},
-  {"function_call", function_call},
-  {"functions", functions},
-  {"logit_bias", logit_bias},
-  {"logprobs", any_flag},
-  {"max_completion_tokens", at_least_one},
-  {"max_tokens", at_least_one},
-  {"messages", any_array},
-  {"metadata", metadata},
-  {"modalities", modalities},
-  {"model", any_string},
-  {"moderation", any_object},
-  {"n", [](const value& x) { return integer_in(x, 1, 128); }},
-  {"parallel_tool_calls", any_flag},
-  {"prediction", prediction},
-  {"presence_penalty", penalty},
-  {"prompt_cache_key", any_string},
-  {"prompt_cache_options", any_object},
-  {"prompt_cache_retention", any_string},
-  {"reasoning_effort",
-   [](const value& x) {
-     return word_of(x, {"none", "minimal", "low", "medium", "high", "xhigh", "max"});
-   }},
-  {"response_format", response_format},
-  {"safety_identifier", [](const value& x) { return string_up_to(x, 64); }},
-  {"seed", [](const value& x) { return integer_in(x, INT64_MIN, INT64_MAX); }},
-  {"service_tier",
-   [](const value& x) {
-     return word_of(x, {"auto", "default", "flex", "scale", "priority", "fast"});
-   }},
-  {"stop", stop},
-  {"store", any_flag},
-  {"stream", any_flag},
-  {"stream_options", stream_options},
-  {"temperature", [](const value& x) { return number_in(x, 0, 2); }},
-  {"tool_choice", tool_choice},
-  {"tools", tools},
-  {"top_logprobs", [](const value& x) { return integer_in(x, 0, 20); }},
-  {"top_p", [](const value& x) { return number_in(x, 0, 1); }},
-  {"user", any_string},
-  {"verbosity", [](const value& x) { return word_of(x, {"low", "medium", "high"}); }},
-  {"web_search_options", any_object},
+    {"audio", audio},
+    {"frequency_penalty", penalty},
+    {"function_call", function_call},
+    {"functions", functions},
+    {"logit_bias", logit_bias},
+    {"logprobs", any_flag},
+    {"max_completion_tokens", at_least_one},
+    {"max_tokens", at_least_one},
+    {"messages", any_array},
+    {"metadata", metadata},
+    {"modalities", modalities},
+    {"model", any_string},
+    {"moderation", any_object},
+    {"n", [](const value& x) { return integer_in(x, 1, 128); }},
+    {"parallel_tool_calls", any_flag},
+    {"prediction", prediction},
+    {"presence_penalty", penalty},
+    {"prompt_cache_key", any_string},
+    {"prompt_cache_options", any_object},
+    {"prompt_cache_retention", any_string},
+    {"reasoning_effort",
+     [](const value& x) {
+       return word_of(x, {"none", "minimal", "low", "medium", "high", "xhigh", "max"});
+     }},
+    {"response_format", response_format},
+    {"safety_identifier", [](const value& x) { return string_up_to(x, 64); }},
+    {"seed", [](const value& x) { return integer_in(x, INT64_MIN, INT64_MAX); }},
+    {"service_tier",
+     [](const value& x) {
+       return word_of(x, {"auto", "default", "flex", "scale", "priority", "fast"});
+     }},
+    {"stop", stop},
+    {"store", any_flag},
+    {"stream", any_flag},
+    {"stream_options", stream_options},
+    {"temperature", [](const value& x) { return number_in(x, 0, 2); }},
+    {"tool_choice", tool_choice},
+    {"tools", tools},
+    {"top_logprobs", [](const value& x) { return integer_in(x, 0, 20); }},
+    {"top_p", [](const value& x) { return number_in(x, 0, 1); }},
+    {"user", any_string},
+    {"verbosity",
+     [](const value& x) {
+       return word_of(x, {"low", "medium", "high"});
+     }},
+    {"web_search_options", any_object},
 };
 
 } // namespace

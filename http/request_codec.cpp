@@ -65,20 +65,20 @@ private:
   bool parse(std::string_view body) {
     using enum dom::spanned_document::outcome;
     switch (document_.parse(body, options_.max_depth)) {
-      case ok:
-        return true;
-      case too_deep:
-        return fail({error_kind::invalid_json,
-                     "The body is nested deeper than " + std::to_string(options_.max_depth)
-                       + " levels."});
-      case not_an_object:
-        return fail({error_kind::invalid_json, "The body must be a JSON object."});
-      case malformed:
-        break;
+    case ok:
+      return true;
+    case too_deep:
+      return fail(
+          {error_kind::invalid_json,
+           "The body is nested deeper than " + std::to_string(options_.max_depth) + " levels."});
+    case not_an_object:
+      return fail({error_kind::invalid_json, "The body must be a JSON object."});
+    case malformed:
+      break;
     }
     return fail({error_kind::invalid_json,
                  "We could not parse the JSON body of your request: " + document_.problem()
-                   + ". The body must be one JSON object in UTF-8."});
+                     + ". The body must be one JSON object in UTF-8."});
   }
 
   bool read_members() {
@@ -94,9 +94,14 @@ private:
 
   /// Fields that mean something to us; all others are forwarded as they are.
   bool read(std::string_view name, const dom::spanned_document::member& member) {
-    static constexpr std::array<std::string_view, 8> ours{
-      "messages",   "model",       "stream", "stream_options", "thread_id", "max_tokens",
-      "max_completion_tokens", "temperature"};
+    static constexpr std::array<std::string_view, 8> ours{"messages",
+                                                          "model",
+                                                          "stream",
+                                                          "stream_options",
+                                                          "thread_id",
+                                                          "max_tokens",
+                                                          "max_completion_tokens",
+                                                          "temperature"};
     const auto& x = *member.content;
     const auto position = std::find(ours.begin(), ours.end(), name) - ours.begin();
     const bool known = position < static_cast<std::ptrdiff_t>(ours.size());
@@ -173,8 +178,8 @@ private:
       return fail(invalid("messages", "it must have at least one message"));
     if (x.Size() > options_.max_messages)
       return fail(invalid("messages", "it has " + std::to_string(x.Size())
-                                        + " messages; the limit is "
-                                        + std::to_string(options_.max_messages)));
+                                          + " messages; the limit is "
+                                          + std::to_string(options_.max_messages)));
     for (rapidjson::SizeType i = 0; i < x.Size(); ++i) {
       auto decoded = decode_message(x[i], member.rows[i], "messages[" + std::to_string(i) + "]");
       if (auto* why = std::get_if<failure>(&decoded))

@@ -16,9 +16,9 @@ namespace lang_agent::http {
 struct decode_options {
   unsigned max_depth = 128;
   std::size_t max_messages = 20'000;
-  std::optional<double> temperature = 0.7;     ///< added when absent
+  std::optional<double> temperature = 0.7;      ///< added when absent
   std::optional<std::int64_t> max_tokens = 500; ///< added when absent
-  std::string default_thread = "3";            ///< empty: stateless
+  std::string default_thread = "3";             ///< empty: stateless
 };
 
 struct chat_request {

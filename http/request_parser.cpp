@@ -19,6 +19,10 @@ std::string text(beast::string_view x) {
   return {x.data(), x.size()};
 }
 
+beast::string_view string_of(std::string_view x) {
+  return {x.data(), x.size()};
+}
+
 bool is_visible_ascii(std::string_view x) {
   return std::all_of(x.begin(), x.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
@@ -26,9 +30,10 @@ bool is_visible_ascii(std::string_view x) {
 /// The path of a request target in origin form or absolute form; empty if it has none.
 std::string path_of(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (target.substr(0, scheme.size()) == scheme) {
-      const auto slash = target.find('/', scheme.size());
-      target = slash == std::string_view::npos ? "/" : target.substr(slash);
+    if (beast::iequals(string_of(target.substr(0, scheme.size())), string_of(scheme))) {
+      target = target.substr(std::min(target.find_first_of("/?#", scheme.size()), target.size()));
+      if (target.empty() || target.front() != '/')
+        return "/"; // an authority with at most a query
     }
   }
   target = target.substr(0, target.find_first_of("?#"));
@@ -82,36 +87,35 @@ void request_parser::on_field_impl(beast::http::field name, string_view name_str
                                    string_view value, error_code&) {
   using beast::http::field;
   switch (name) {
-    case field::host:
-      ++hosts_;
-      bad_host_ = value.find_first_of(" ,/@\t") != string_view::npos;
-      break;
-    case field::authorization:
-      head_.authorization = text(value);
-      break;
-    case field::content_type:
-      head_.content_type = text(value);
-      break;
-    case field::expect:
-      expects_continue_ = beast::iequals(value, "100-continue");
-      break;
-    case field::transfer_encoding:
-      has_transfer_encoding_ = true;
-      break;
-    case field::access_control_request_headers:
-      head_.requested_headers = text(value);
-      break;
-    case field::unknown: {
-      const bool sane
-        = !value.empty() && value.size() <= max_request_id && is_visible_ascii(value);
-      if (sane && beast::iequals(name_string, "x-request-id"))
-        head_.request_id = text(value);
-      else if (sane && beast::iequals(name_string, "x-client-request-id"))
-        head_.client_request_id = text(value);
-      break;
-    }
-    default:
-      break;
+  case field::host:
+    ++hosts_;
+    bad_host_ = value.find_first_of(" ,/@\t") != string_view::npos;
+    break;
+  case field::authorization:
+    head_.authorization = text(value);
+    break;
+  case field::content_type:
+    head_.content_type = text(value);
+    break;
+  case field::expect:
+    expects_continue_ = beast::iequals(value, "100-continue");
+    break;
+  case field::transfer_encoding:
+    has_transfer_encoding_ = true;
+    break;
+  case field::access_control_request_headers:
+    head_.requested_headers = text(value);
+    break;
+  case field::unknown: {
+    const bool sane = !value.empty() && value.size() <= max_request_id && is_visible_ascii(value);
+    if (sane && beast::iequals(name_string, "x-request-id"))
+      head_.request_id = text(value);
+    else if (sane && beast::iequals(name_string, "x-client-request-id"))
+      head_.client_request_id = text(value);
+    break;
+  }
+  default:
+    break;
   }
 }
 
@@ -134,11 +138,11 @@ failure parse_failure(const beast::error_code& ec, std::size_t max_header_bytes,
                       std::size_t max_body_bytes) {
   using beast::http::error;
   if (ec == error::header_limit)
-    return {error_kind::headers_too_large, "The request's head is larger than "
-                                             + std::to_string(max_header_bytes) + " bytes."};
+    return {error_kind::headers_too_large,
+            "The request's head is larger than " + std::to_string(max_header_bytes) + " bytes."};
   if (ec == error::body_limit)
-    return {error_kind::request_too_large, "The request's body is larger than "
-                                             + std::to_string(max_body_bytes) + " bytes."};
+    return {error_kind::request_too_large,
+            "The request's body is larger than " + std::to_string(max_body_bytes) + " bytes."};
   return {error_kind::invalid_http, "The request is no valid HTTP/1.1: " + ec.message() + "."};
 }
 

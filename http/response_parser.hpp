@@ -56,28 +56,23 @@ private:
   bool media_type_is(std::string_view x) const;
 
   void on_request_impl(boost::beast::http::verb, string_view, string_view, int,
-                       error_code&) override {
-  }
+                       error_code&) override {}
   void on_response_impl(int code, string_view, int, error_code&) override {
     status_ = code;
   }
   void on_field_impl(boost::beast::http::field name, string_view, string_view value,
                      error_code&) override;
-  void on_header_impl(error_code&) override {
-  }
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {
-  }
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view body, error_code&) override {
     sink_({body.data(), body.size()});
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {
-  }
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) override {
     return on_body_impl(body, ec);
   }
-  void on_finish_impl(error_code&) override {
-  }
+  void on_finish_impl(error_code&) override {}
 
   on_piece sink_;
   int status_ = 0;

@@ -14,11 +14,11 @@ struct entry {
 };
 
 constexpr std::array<entry, 5> table{{
-  {"/", "GET", endpoint::info, true},
-  {"/health", "GET", endpoint::health, true},
-  {"/v1/models", "GET", endpoint::models, false},
-  {"/v1/models/", "GET", endpoint::model, false},
-  {"/v1/chat/completions", "POST", endpoint::chat_completions, false},
+    {"/", "GET", endpoint::info, true},
+    {"/health", "GET", endpoint::health, true},
+    {"/v1/models", "GET", endpoint::models, false},
+    {"/v1/models/", "GET", endpoint::model, false},
+    {"/v1/chat/completions", "POST", endpoint::chat_completions, false},
 }};
 
 bool has_parameter(const entry& x) {
@@ -54,9 +54,9 @@ std::string percent_decoded(std::string_view text) {
 
 std::variant<route, no_route> find_route(std::string_view method, std::string_view path) {
   for (const auto& x : table) {
-    const bool matches = has_parameter(x)
-                           ? path.size() > x.path.size() && path.substr(0, x.path.size()) == x.path
-                           : path == x.path;
+    const bool matches =
+        has_parameter(x) ? path.size() > x.path.size() && path.substr(0, x.path.size()) == x.path
+                         : path == x.path;
     if (!matches)
       continue;
     if (method == "OPTIONS")
@@ -72,8 +72,8 @@ std::variant<route, no_route> find_route(std::string_view method, std::string_vi
   if (method == "OPTIONS" && path == "*")
     return route{endpoint::preflight, true};
   return no_route{{error_kind::unknown_url, "Unknown request URL: " + std::string{method} + " "
-                                              + std::string{path}
-                                              + ". Please check the URL for typos."},
+                                                + std::string{path}
+                                                + ". Please check the URL for typos."},
                   {}};
 }
 

@@ -15,7 +15,7 @@ enum class endpoint : std::uint8_t { info, health, models, model, chat_completio
 
 struct route {
   endpoint target;
-  bool open = false; ///< needs no API key
+  bool open = false;          ///< needs no API key
   std::string parameter = {}; ///< the last part of /v1/models/{id}
 };
 

@@ -23,10 +23,11 @@ constexpr std::chrono::milliseconds accept_pause{100};
 class server::impl : public std::enable_shared_from_this<impl> {
 public:
   impl(asio::io_context& context, server_options options, std::shared_ptr<service> handler)
-    : context_(context),
-      shared_(std::make_shared<connection_context>(context, std::move(options), std::move(handler))),
-      acceptor_(asio::make_strand(context)),
-      pause_(acceptor_.get_executor()) {
+      : context_(context),
+        shared_(
+            std::make_shared<connection_context>(context, std::move(options), std::move(handler))),
+        acceptor_(asio::make_strand(context)),
+        pause_(acceptor_.get_executor()) {
     bind();
   }
 
@@ -55,9 +56,8 @@ public:
 private:
   void bind() {
     tcp::resolver resolver{context_};
-    const auto found = resolver.resolve(shared_->options.host,
-                                        std::to_string(shared_->options.port),
-                                        tcp::resolver::passive);
+    const auto found = resolver.resolve(
+        shared_->options.host, std::to_string(shared_->options.port), tcp::resolver::passive);
     const auto endpoint = found.begin()->endpoint();
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(tcp::acceptor::reuse_address{true});
@@ -105,8 +105,7 @@ private:
 };
 
 server::server(asio::io_context& context, server_options options, std::shared_ptr<service> handler)
-  : impl_(std::make_shared<impl>(context, std::move(options), std::move(handler))) {
-}
+    : impl_(std::make_shared<impl>(context, std::move(options), std::move(handler))) {}
 
 server::~server() = default;
 

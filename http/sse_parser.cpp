@@ -2,8 +2,7 @@
 
 namespace lang_agent::http {
 
-sse_parser::sse_parser(std::size_t max_event_bytes) : max_event_bytes_(max_event_bytes) {
-}
+sse_parser::sse_parser(std::size_t max_event_bytes) : max_event_bytes_(max_event_bytes) {}
 
 bool sse_parser::feed(std::string_view bytes, const on_data& sink) {
   while (!bytes.empty()) {

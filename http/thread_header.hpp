@@ -6,7 +6,7 @@
 
 namespace lang_agent::http {
 
-/// Visible ASCII and blanks as they are, all else (and '%') percent-encoded.
+/// Visible ASCII and blanks inside as they are, all else (and '%') percent-encoded.
 std::string thread_header(std::string_view thread);
 
 } // namespace lang_agent::http

@@ -25,8 +25,8 @@ public:
   virtual void on_failed(failure why) = 0;
 };
 
-/// One running exchange. Callable from any thread, also from its listener: nothing happens before the
-/// call returns.
+/// One running exchange. Callable from any thread, also from its listener: nothing happens before
+/// the call returns.
 class exchange {
 public:
   virtual ~exchange() = default;
@@ -51,8 +51,7 @@ class upstream {
 public:
   virtual ~upstream() = default;
   virtual std::shared_ptr<exchange> start(const exchange_request& request,
-                                          std::shared_ptr<exchange_listener> listener)
-    = 0;
+                                          std::shared_ptr<exchange_listener> listener) = 0;
 };
 
 struct upstream_options {

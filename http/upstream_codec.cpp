@@ -51,8 +51,8 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
   if (status == 408 || status == 504)
     return {error_kind::upstream_timeout, "The upstream model timed out."};
   dom::spanned_document document;
-  const bool parsed
-    = document.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok;
+  const bool parsed =
+      document.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok;
   const auto* error = parsed ? member_of(document, "error") : nullptr;
   const auto read = [&](const char* name) -> std::string {
     const auto* x = error && error->IsObject() ? find_string(*error, name) : nullptr;
@@ -63,10 +63,10 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
     message = text(*error);
   if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422
       || status == 429) {
-    failure out{error_kind::upstream_rejected,
-                message.empty()
-                  ? "The upstream model refused the request (HTTP " + std::to_string(status) + ")."
-                  : message};
+    failure out{error_kind::upstream_rejected, message.empty()
+                                                   ? "The upstream model refused the request (HTTP "
+                                                         + std::to_string(status) + ")."
+                                                   : message};
     out.status = status;
     out.param = read("param");
     out.code = read("code");
@@ -100,7 +100,11 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
     auto& choice = out.choices.emplace_back();
     choice.index = index_of(x, static_cast<std::uint32_t>(out.choices.size() - 1));
     choice.message = shaped_message(*message);
-    choice.finish_reason = shaped_finish_reason(reason ? text(*reason) : "stop");
+    const auto* calls = find(*message, "tool_calls");
+    const bool has_calls = calls && calls->IsArray() && !calls->Empty();
+    choice.finish_reason = shaped_finish_reason(reason      ? text(*reason)
+                                                : has_calls ? "tool_calls"
+                                                            : "stop");
     choice.logprobs = logprobs_of(x);
     tokens += estimate_tokens(choice.message);
   }

@@ -29,10 +29,7 @@ bool is_address(const std::string& host) {
 } // namespace
 
 upstream_link::upstream_link(std::shared_ptr<link_pool> pool, strand executor)
-  : pool_(std::move(pool)),
-    strand_(std::move(executor)),
-    resolver_(strand_),
-    socket_(strand_) {
+    : pool_(std::move(pool)), strand_(std::move(executor)), resolver_(strand_), socket_(strand_) {
   pool_->links.add(this);
 }
 
@@ -43,22 +40,22 @@ upstream_link::~upstream_link() {
 void upstream_link::connect(on_connected done) {
   const auto& url = pool_->options.url;
   auto on_resolved = [self = shared_from_this(), done = std::move(done)](
-                       const error_code& ec, const tcp::resolver::results_type& found) mutable {
+                         const error_code& ec, const tcp::resolver::results_type& found) mutable {
     if (ec) {
       done(ec);
       return;
     }
-    asio::async_connect(self->socket_, found,
-                        [self, done = std::move(done)](const error_code& failed,
-                                                       const tcp::endpoint&) mutable {
-                          if (failed) {
-                            done(failed);
-                            return;
-                          }
-                          error_code ignored;
-                          self->socket_.set_option(tcp::no_delay{true}, ignored);
-                          self->handshake(std::move(done));
-                        });
+    asio::async_connect(
+        self->socket_, found,
+        [self, done = std::move(done)](const error_code& failed, const tcp::endpoint&) mutable {
+          if (failed) {
+            done(failed);
+            return;
+          }
+          error_code ignored;
+          self->socket_.set_option(tcp::no_delay{true}, ignored);
+          self->handshake(std::move(done));
+        });
   };
   resolver_.async_resolve(url.host, std::to_string(url.port), std::move(on_resolved));
 }
@@ -74,28 +71,28 @@ void upstream_link::handshake(on_connected done) {
   tls_->set_verify_callback(ssl::host_name_verification{url.host});
   if (!is_address(url.host))
     SSL_set_tlsext_host_name(tls_->native_handle(), url.host.c_str());
-  tls_->async_handshake(ssl::stream_base::client,
-                        [self = shared_from_this(), done = std::move(done)](
-                          const error_code& ec) { done(ec); });
+  tls_->async_handshake(
+      ssl::stream_base::client,
+      [self = shared_from_this(), done = std::move(done)](const error_code& ec) { done(ec); });
 }
 
 void upstream_link::write(const std::vector<asio::const_buffer>& data, on_transferred done) {
   with_stream([&](auto& stream) {
     asio::async_write(stream, data,
                       [self = shared_from_this(), done = std::move(done)](
-                        const error_code& ec, std::size_t n) { done(ec, n); });
+                          const error_code& ec, std::size_t n) { done(ec, n); });
   });
 }
 
 void upstream_link::read(asio::mutable_buffer room, on_transferred done) {
   with_stream([&](auto& stream) {
-    stream.async_read_some(room, [self = shared_from_this(), done = std::move(done)](
-                                   error_code ec, std::size_t n) {
-      // Most servers close TLS without a word; what is missing is seen from the framing.
-      if (ec == ssl::error::stream_truncated)
-        ec = asio::error::eof;
-      done(ec, n);
-    });
+    stream.async_read_some(
+        room, [self = shared_from_this(), done = std::move(done)](error_code ec, std::size_t n) {
+          // Most servers close TLS without a word; what is missing is seen from the framing.
+          if (ec == ssl::error::stream_truncated)
+            ec = asio::error::eof;
+          done(ec, n);
+        });
   });
 }
 
@@ -130,7 +127,7 @@ void upstream_link::on_expired() {
 }
 
 link_pool::link_pool(asio::io_context& io, upstream_options o)
-  : options(std::move(o)), context(io), tls(ssl::context::tls_client), links(io) {
+    : options(std::move(o)), context(io), tls(ssl::context::tls_client), links(io) {
   if (options.url.tls)
     tls.set_default_verify_paths();
 }
@@ -164,8 +161,8 @@ void link_pool::keep(std::shared_ptr<upstream_link> link) {
 
 void link_pool::drop(const upstream_link* link) {
   const std::lock_guard lock{mutex_};
-  const auto found = std::find_if(idle_.begin(), idle_.end(),
-                                  [&](const auto& x) { return x.get() == link; });
+  const auto found =
+      std::find_if(idle_.begin(), idle_.end(), [&](const auto& x) { return x.get() == link; });
   if (found != idle_.end())
     idle_.erase(found);
 }

@@ -49,8 +49,7 @@ public:
   std::function<void()> on_deadline;
 
   void on_expired() override;
-  void on_drain() override {
-  }
+  void on_drain() override {}
 
 private:
   void handshake(on_connected done);

@@ -11,8 +11,7 @@ constexpr std::size_t many_members = 1000;
 
 } // namespace
 
-watchlist::watchlist(boost::asio::io_context& context) : timer_(context) {
-}
+watchlist::watchlist(boost::asio::io_context& context) : timer_(context) {}
 
 void watchlist::add(watched* x) {
   const std::lock_guard lock{mutex_};

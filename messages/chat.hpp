@@ -14,8 +14,9 @@ namespace lang_agent {
 
 enum class role : std::uint8_t { system, developer, user, assistant, tool, function };
 
-/// Identity of a message's meaning: role, text, parts, tool calls. Two spellings of the same message
-/// (text as string or as parts, nulls or absent fields) have the same digest. Stable across runs.
+/// Identity of a message's meaning: role, text, parts, tool calls. Two spellings of the same
+/// message (text as string or as parts, nulls or absent fields) have the same digest. Stable across
+/// runs.
 struct digest {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
@@ -26,9 +27,9 @@ struct digest {
 /// One message of a conversation, immutable once made.
 struct chat_message {
   role who = role::user;
-  std::string json;                    ///< the whole message object, ready to send upstream
-  std::string reasoning = {};          ///< JSON string of `reasoning_content`, kept apart; may be empty
-  digest id = {};                      ///< see `digest`
+  std::string json;           ///< the whole message object, ready to send upstream
+  std::string reasoning = {}; ///< JSON string of `reasoning_content`, kept apart; may be empty
+  digest id = {};             ///< see `digest`
   std::vector<std::string> calls = {}; ///< assistant: the ids of its tool calls, in order
   std::string answers = {};            ///< tool: the id of the call that it answers
   bool empty = false;                  ///< assistant: neither content nor calls
@@ -44,13 +45,13 @@ using message_list = std::vector<message_ptr>;
 
 /// What a request says about one completion, apart from its messages.
 struct chat_parameters {
-  std::string model;                    ///< as the client named it; echoed in answers
-  bool stream = false;                  ///< the client wants server-sent events
-  bool include_usage = false;           ///< ... with a usage chunk at the end
-  std::string stream_options = {};      ///< further members of `stream_options`, each after a comma
-  std::string forwarded = {};           ///< all other members, each after a comma, as the client wrote them
+  std::string model;               ///< as the client named it; echoed in answers
+  bool stream = false;             ///< the client wants server-sent events
+  bool include_usage = false;      ///< ... with a usage chunk at the end
+  std::string stream_options = {}; ///< further members of `stream_options`, each after a comma
+  std::string forwarded = {}; ///< all other members, each after a comma, as the client wrote them
   std::optional<std::int64_t> max_tokens = {}; ///< limit on the answer, whichever field named it
-  std::uint32_t choices = 1;            ///< `n`
+  std::uint32_t choices = 1;                   ///< `n`
 };
 
 /// How much of a thread the upstream sees in a turn, in messages.
@@ -63,7 +64,7 @@ struct context_size {
 struct token_usage {
   std::uint64_t prompt = 0;
   std::uint64_t completion = 0;
-  std::string json = {}; ///< the whole usage object, ready to send
+  std::string json = {};  ///< the whole usage object, ready to send
   bool estimated = false; ///< the upstream reported none
 };
 
@@ -84,17 +85,17 @@ struct choice_delta {
 /// One finished choice.
 struct answer_choice {
   std::uint32_t index = 0;
-  std::string message = {};       ///< JSON object, strictly OpenAI-shaped
+  std::string message = {}; ///< JSON object, strictly OpenAI-shaped
   std::string finish_reason = {};
-  std::string logprobs = {};      ///< JSON; empty is null
+  std::string logprobs = {}; ///< JSON; empty is null
 };
 
 /// A complete answer of an upstream.
 struct answer {
   std::vector<answer_choice> choices = {}; ///< ordered by index, at least one
   token_usage usage = {};
-  std::string members = {};        ///< other top-level members, each after a comma
-  message_ptr message = {};        ///< the first choice, as it enters the history
+  std::string members = {}; ///< other top-level members, each after a comma
+  message_ptr message = {}; ///< the first choice, as it enters the history
 };
 
 } // namespace lang_agent

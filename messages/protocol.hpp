@@ -104,7 +104,8 @@ struct credit_granted {
 };
 
 /// From the exchange with the upstream, in this order: any number of deltas, then one of the other
-/// two. `id` is the order's, so that a late event of a cancelled exchange is told from a current one.
+/// two. `id` is the order's, so that a late event of a cancelled exchange is told from a current
+/// one.
 struct upstream_deltas {
   turn_id id;
   std::vector<choice_delta> deltas;

@@ -15,8 +15,7 @@ turn_id next_turn_id() {
 }
 
 turn::turn(request_actor requester_handle)
-  : id(next_turn_id()), requester(std::move(requester_handle)) {
-}
+    : id(next_turn_id()), requester(std::move(requester_handle)) {}
 
 turn::~turn() {
   if (!settled_)
@@ -25,8 +24,7 @@ turn::~turn() {
 
 void turn::commit(answer x, context_size context) {
   settled_ = true;
-  caf::anon_send(requester,
-                 turn_committed{std::make_shared<const answer>(std::move(x)), context});
+  caf::anon_send(requester, turn_committed{std::make_shared<const answer>(std::move(x)), context});
 }
 
 void turn::fail(failure why) {
@@ -40,8 +38,7 @@ void turn::forget() {
 
 llm_order::llm_order(turn_id order_id, conversation_actor customer_handle,
                      request_actor requester_handle)
-  : id(order_id), customer(std::move(customer_handle)), requester(std::move(requester_handle)) {
-}
+    : id(order_id), customer(std::move(customer_handle)), requester(std::move(requester_handle)) {}
 
 llm_order::~llm_order() {
   if (!settled_)

@@ -6,12 +6,12 @@ namespace lang_agent {
 
 namespace {
 
-constexpr const char* description
-  = "lang-agent: an OpenAI-compatible chat server that remembers.\n"
+constexpr const char* description =
+    "lang-agent: an OpenAI-compatible chat server that remembers.\n"
     "Clients send a thread_id and what is new; the server keeps the conversation.";
 
-constexpr const char* examples
-  = "Examples:\n"
+constexpr const char* examples =
+    "Examples:\n"
     "  lang-agent\n"
     "      Serve the built-in model on http://localhost:8488.\n"
     "  UPSTREAM_API_KEY=sk-... lang-agent --upstream https://api.openai.com/v1 \\\n"
@@ -25,21 +25,17 @@ constexpr const char* examples
 /// `serve` is the default command: its options stand with and without it.
 void add_options(CLI::App& app, command_line& out) {
   app.add_option("--config", out.config_file, "TOML file; without it the built-in config is used")
-    ->type_name("FILE");
-  app.add_option("--listen", out.overrides.listen, "Where clients connect")
-    ->type_name("ADDR:PORT");
-  app
-    .add_option("--upstream", out.overrides.upstream_url,
-                "Base URL of an OpenAI-compatible model server, e.g. http://localhost:11434/v1")
-    ->type_name("URL");
-  app
-    .add_option("--upstream-key-env", out.overrides.upstream_key_env,
-                "Environment variable that holds the upstream's API key")
-    ->type_name("NAME");
-  app
-    .add_option("--model", out.overrides.model,
-                "Model to ask the upstream for, whatever the request names")
-    ->type_name("NAME");
+      ->type_name("FILE");
+  app.add_option("--listen", out.overrides.listen, "Where clients connect")->type_name("ADDR:PORT");
+  app.add_option("--upstream", out.overrides.upstream_url,
+                 "Base URL of an OpenAI-compatible model server, e.g. http://localhost:11434/v1")
+      ->type_name("URL");
+  app.add_option("--upstream-key-env", out.overrides.upstream_key_env,
+                 "Environment variable that holds the upstream's API key")
+      ->type_name("NAME");
+  app.add_option("--model", out.overrides.model,
+                 "Model to ask the upstream for, whatever the request names")
+      ->type_name("NAME");
   app.add_flag("--check-config", out.check_config, "Check the config and exit");
 }
 

@@ -15,9 +15,9 @@ constexpr std::size_t queued_lines = 8192;
 void start_logging(const log_settings& settings) {
   spdlog::init_thread_pool(queued_lines, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto logger = std::make_shared<spdlog::async_logger>(
-    "lang-agent", std::move(sink), spdlog::thread_pool(),
-    spdlog::async_overflow_policy::overrun_oldest);
+  auto logger =
+      std::make_shared<spdlog::async_logger>("lang-agent", std::move(sink), spdlog::thread_pool(),
+                                             spdlog::async_overflow_policy::overrun_oldest);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
   logger->set_level(spdlog::level::from_str(settings.level));
   spdlog::set_default_logger(std::move(logger));

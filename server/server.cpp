@@ -106,15 +106,14 @@ http::server_options listen_options(const server_settings& x) {
 class actor_tree {
 public:
   actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config)
-    : tenants_(std::make_shared<tenant_table>(config.tenants)) {
+      : tenants_(std::make_shared<tenant_table>(config.tenants)) {
     const auto& first = config.upstreams.front();
     auto upstream = make_upstream(context, first);
     const auto credit = config.server.stream_buffer_bytes;
-    pool_ = spawn_llm_pool(
-      system, {first.max_concurrency, first.max_waiting, first.wait_timeout},
-      [&system, upstream, credit](const llm_pool_actor& pool) {
-        return spawn_llm_client(system, pool, upstream, credit);
-      });
+    pool_ = spawn_llm_pool(system, {first.max_concurrency, first.max_waiting, first.wait_timeout},
+                           [&system, upstream, credit](const llm_pool_actor& pool) {
+                             return spawn_llm_client(system, pool, upstream, credit);
+                           });
     journal_ = spawn_journal(system, std::make_shared<store::memory_store>());
     spawn_directory_shards(system, config.threads);
     spawn_acceptors(system, config);
@@ -122,9 +121,7 @@ public:
   }
 
   ~actor_tree() {
-    const auto end = [](const auto& x) {
-      caf::anon_send_exit(x, caf::exit_reason::user_shutdown);
-    };
+    const auto end = [](const auto& x) { caf::anon_send_exit(x, caf::exit_reason::user_shutdown); };
     std::for_each(acceptors_.begin(), acceptors_.end(), end);
     std::for_each(shards_->begin(), shards_->end(), end);
     end(pool_);
@@ -141,15 +138,15 @@ public:
 
 private:
   void spawn_directory_shards(caf::actor_system& system, const thread_settings& x) {
-    const conversation_options options{x.on_busy, x.max_waiting, x.wait_timeout,
-                                       {x.max_context_messages, x.max_context_tokens}};
+    const conversation_options options{
+        x.on_busy, x.max_waiting, x.wait_timeout, {x.max_context_messages, x.max_context_tokens}};
     auto shards = std::make_shared<std::vector<directory_actor>>();
     for (std::size_t i = 0; i < directory_shard_count; ++i)
-      shards->push_back(spawn_directory(
-        system, [&system, options, pool = pool_, journal = journal_](const thread_key& key,
-                                                                     bool stateless) {
-          return spawn_conversation(system, key, stateless, options, pool, journal);
-        }));
+      shards->push_back(
+          spawn_directory(system, [&system, options, pool = pool_,
+                                   journal = journal_](const thread_key& key, bool stateless) {
+            return spawn_conversation(system, key, stateless, options, pool, journal);
+          }));
     shards_ = std::move(shards);
   }
 
@@ -215,9 +212,8 @@ void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds l
                server.open_connections(), limit.count());
   actors.service()->drain();
   server.drain();
-  const bool done = wait_until(limit, [&] {
-    return actors.turns_in_flight() == 0 && server.open_connections() == 0;
-  });
+  const bool done = wait_until(
+      limit, [&] { return actors.turns_in_flight() == 0 && server.open_connections() == 0; });
   if (!done)
     spdlog::warn("drain timeout turns={} connections={}", actors.turns_in_flight(),
                  server.open_connections());

@@ -68,8 +68,8 @@ CAF_TEST(everything goes upstream when there are no limits) {
 }
 
 CAF_TEST(answered tool calls stay with their answers) {
-  const auto x = build(user("a") + calls({"1", "2"}) + tool("1") + tool("2") + assistant("b"),
-                       user("c"));
+  const auto x =
+      build(user("a") + calls({"1", "2"}) + tool("1") + tool("2") + assistant("b"), user("c"));
   CAF_CHECK_EQUAL(short_prompt(x), "a calls:12 tool:1 tool:2 b c");
   CAF_CHECK(!x.stray_answer);
 }
@@ -128,8 +128,8 @@ CAF_TEST(a limit of messages keeps the newest whole turns and the instructions) 
 
 CAF_TEST(a limit of tokens does the same) {
   const std::string long_text(400, 'x'); // about 100 tokens
-  const auto history
-    = list(user(long_text) + assistant(long_text) + user("c") + assistant(long_text));
+  const auto history =
+      list(user(long_text) + assistant(long_text) + user("c") + assistant(long_text));
   const auto fresh = list(user("e"));
   CAF_CHECK_EQUAL(build_prompt({}, history, fresh, {0, 1000}).size.used, 5u);
   CAF_CHECK_EQUAL(build_prompt({}, history, fresh, {0, 150}).size.used, 3u);

@@ -19,8 +19,8 @@ struct conversation_fixture : fixture {
 
   /// Spawns the actor under test; its thread is not loaded yet.
   void start(bool stateless = false) {
-    aut = adopt(spawn_conversation(sys, {"tenant", "thread"}, stateless, options,
-                                   pool_probe(pool), journal_probe(journal)));
+    aut = adopt(spawn_conversation(sys, {"tenant", "thread"}, stateless, options, pool_probe(pool),
+                                   journal_probe(journal)));
   }
 
   void load(message_list history = {}, message_list instructions = {}) {
@@ -140,7 +140,7 @@ CAF_TEST(a turn that could not be stored is failed and leaves no trace) {
   load();
   complete(id, "hello");
   send(aut, turn_stored{id, std::make_shared<failure>(
-                              failure{error_kind::storage_unavailable, "disk full"})});
+                                failure{error_kind::storage_unavailable, "disk full"})});
   CAF_CHECK_EQUAL(requester->count<turn_committed>(), 0u);
   CAF_CHECK(requester->last<turn_failed>().why.kind == error_kind::storage_unavailable);
   say("again");
@@ -151,8 +151,9 @@ CAF_TEST(a thread that cannot be loaded fails its turns and is tried again) {
   start();
   say("one");
   say("two");
-  send(aut, thread_loaded{{}, {}, std::make_shared<failure>(
-                                    failure{error_kind::storage_unavailable, "no disk"})});
+  send(aut,
+       thread_loaded{
+           {}, {}, std::make_shared<failure>(failure{error_kind::storage_unavailable, "no disk"})});
   CAF_CHECK_EQUAL(requester->count<turn_failed>(), 2u);
   say("three");
   CAF_CHECK_EQUAL(journal->count<load_thread>(), 2u);
@@ -240,8 +241,8 @@ CAF_TEST(a thread that rejects when busy says so) {
 
 CAF_TEST(instructions are replaced and never pile up) {
   start();
-  const auto first
-    = ask(R"([{"role":"system","content":"be brief"},{"role":"user","content":"one"}])");
+  const auto first =
+      ask(R"([{"role":"system","content":"be brief"},{"role":"user","content":"one"}])");
   load();
   complete(first, "1");
   stored(first);

@@ -36,13 +36,13 @@ struct received : std::tuple<std::vector<Ts>...> {
   }
 };
 
-using request_inbox
-  = received<answer_deltas, turn_committed, turn_failed, stream_drained, client_gone>;
+using request_inbox =
+    received<answer_deltas, turn_committed, turn_failed, stream_drained, client_gone>;
 using pool_inbox = received<order_ptr, order_cancelled, llm_client_idle, queue_tick>;
 using client_inbox = received<order_ptr, order_cancelled, credit_granted>;
 using journal_inbox = received<load_thread, store_turn>;
-using conversation_inbox = received<turn_ptr, turn_cancelled, thread_loaded, order_completed,
-                                    order_failed, turn_stored>;
+using conversation_inbox =
+    received<turn_ptr, turn_cancelled, thread_loaded, order_completed, order_failed, turn_stored>;
 using directory_inbox = received<turn_ptr, turn_cancelled>;
 
 template <class T, class Inbox>
@@ -89,12 +89,9 @@ struct fixture : test_coordinator_fixture<> {
 
   llm_client_actor client_probe(const std::shared_ptr<client_inbox>& in) {
     return enlist(sys.spawn([in](llm_client_actor::pointer) -> llm_client_actor::behavior_type {
-      return {collect<order_ptr>(in),
-              collect<order_cancelled>(in),
-              collect<credit_granted>(in),
-              [](const upstream_deltas&) {},
-              [](const upstream_completed&) {},
-              [](const upstream_failed&) {}};
+      return {collect<order_ptr>(in),           collect<order_cancelled>(in),
+              collect<credit_granted>(in),      [](const upstream_deltas&) {},
+              [](const upstream_completed&) {}, [](const upstream_failed&) {}};
     }));
   }
 
@@ -105,13 +102,12 @@ struct fixture : test_coordinator_fixture<> {
   }
 
   conversation_actor conversation_probe(const std::shared_ptr<conversation_inbox>& in) {
-    return enlist(
-      sys.spawn([in](conversation_actor::pointer) -> conversation_actor::behavior_type {
-        return {collect<turn_ptr>(in),        collect<turn_cancelled>(in),
-                collect<thread_loaded>(in),   collect<order_completed>(in),
-                collect<order_failed>(in),    collect<turn_stored>(in),
-                [](queue_tick) {}};
-      }));
+    return enlist(sys.spawn([in](conversation_actor::pointer) -> conversation_actor::behavior_type {
+      return {collect<turn_ptr>(in),      collect<turn_cancelled>(in),
+              collect<thread_loaded>(in), collect<order_completed>(in),
+              collect<order_failed>(in),  collect<turn_stored>(in),
+              [](queue_tick) {}};
+    }));
   }
 
   directory_actor directory_probe(const std::shared_ptr<directory_inbox>& in) {
@@ -150,8 +146,8 @@ struct fixture : test_coordinator_fixture<> {
 /// An answer that says `text`.
 inline answer answer_of(const std::string& text) {
   answer out;
-  out.choices.push_back({0, R"({"role":"assistant","content":")" + text + R"(","refusal":null})",
-                         "stop", ""});
+  out.choices.push_back(
+      {0, R"({"role":"assistant","content":")" + text + R"(","refusal":null})", "stop", ""});
   out.usage = {1, 1, R"({"prompt_tokens":1,"completion_tokens":1,"total_tokens":2})", false};
   out.message = message("assistant", text);
   return out;

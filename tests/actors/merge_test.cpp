@@ -27,23 +27,23 @@ struct row {
 };
 
 const row table[] = {
-  {"a first request is all new", "", "u1", {0, 0}},
-  {"a client that sends only what is new", "u1 a1", "u2", {2, 0}},
-  {"the same words again are a new message", "u1 a1", "u1", {2, 0}},
-  {"a client that resends everything", "u1 a1", "u1 a1 u2", {2, 2}},
-  {"... over several turns", "u1 a1 u2 a2", "u1 a1 u2 a2 u3", {4, 4}},
-  {"a client that edits its last message", "u1 a1 u2 a2", "u1 a1 u9", {2, 2}},
-  {"a client that edits an answer", "u1 a1 u2 a2", "u1 a1 u2 a9 u3", {3, 3}},
-  {"a client that regenerates the last answer", "u1 a1 u2 a2", "u1 a1 u2", {3, 3}},
-  {"a client that rewinds to an answer", "u1 a1 u2 a2", "u1 a1", {2, 2}},
-  {"a client that edits its first message starts anew", "u1 a1", "u9 a1 u2", {2, 0}},
-  {"a client that keeps a window of the last messages", "u1 a1 u2 a2", "u2 a2 u3", {4, 2}},
-  {"... that begins with an answer", "u1 a1 u2 a2", "a2 u3", {4, 1}},
-  {"the longest overlap counts", "u1 a1 u1 a1", "u1 a1 u1 a1 u2", {4, 4}},
-  {"an overlap without an answer is none", "u1 a1 u2", "u2 u3", {3, 0}},
-  {"an unrelated conversation is all new", "u1 a1", "u7 a7 u8", {2, 0}},
-  {"a request longer than the history overlaps", "u2 a2", "u1 a1 u2 a2 u3", {2, 0}},
-  {"an empty request keeps everything", "u1 a1", "", {2, 0}},
+    {"a first request is all new", "", "u1", {0, 0}},
+    {"a client that sends only what is new", "u1 a1", "u2", {2, 0}},
+    {"the same words again are a new message", "u1 a1", "u1", {2, 0}},
+    {"a client that resends everything", "u1 a1", "u1 a1 u2", {2, 2}},
+    {"... over several turns", "u1 a1 u2 a2", "u1 a1 u2 a2 u3", {4, 4}},
+    {"a client that edits its last message", "u1 a1 u2 a2", "u1 a1 u9", {2, 2}},
+    {"a client that edits an answer", "u1 a1 u2 a2", "u1 a1 u2 a9 u3", {3, 3}},
+    {"a client that regenerates the last answer", "u1 a1 u2 a2", "u1 a1 u2", {3, 3}},
+    {"a client that rewinds to an answer", "u1 a1 u2 a2", "u1 a1", {2, 2}},
+    {"a client that edits its first message starts anew", "u1 a1", "u9 a1 u2", {2, 0}},
+    {"a client that keeps a window of the last messages", "u1 a1 u2 a2", "u2 a2 u3", {4, 2}},
+    {"... that begins with an answer", "u1 a1 u2 a2", "a2 u3", {4, 1}},
+    {"the longest overlap counts", "u1 a1 u1 a1", "u1 a1 u1 a1 u2", {4, 4}},
+    {"an overlap without an answer is none", "u1 a1 u2", "u2 u3", {3, 0}},
+    {"an unrelated conversation is all new", "u1 a1", "u7 a7 u8", {2, 0}},
+    {"a request longer than the history overlaps", "u2 a2", "u1 a1 u2 a2 u3", {2, 0}},
+    {"an empty request keeps everything", "u1 a1", "", {2, 0}},
 };
 
 /// The rule of the design, word by word, in the slowest way.
@@ -82,8 +82,8 @@ CAF_TEST(each kind of client is understood) {
 CAF_TEST(spelling does not matter) {
   const auto history = messages_of(R"([{"role":"user","content":"hi"},
                                        {"role":"assistant","content":"hello","refusal":null}])");
-  const auto request
-    = messages_of(R"([{"content":[{"type":"text","text":"h"},{"type":"text","text":"i"}],"role":"user"},
+  const auto request = messages_of(
+      R"([{"content":[{"type":"text","text":"h"},{"type":"text","text":"i"}],"role":"user"},
                       {"role":"assistant","content":"hello","tool_calls":null,"annotations":[]},
                       {"role":"user","content":"more"}])");
   CAF_CHECK(merge(history, request) == (merge_result{2, 2}));

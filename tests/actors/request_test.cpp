@@ -22,8 +22,7 @@ struct connection_record {
 
 class recording_responder final : public http::responder {
 public:
-  explicit recording_responder(std::shared_ptr<connection_record> to) : to_(std::move(to)) {
-  }
+  explicit recording_responder(std::shared_ptr<connection_record> to) : to_(std::move(to)) {}
   ~recording_responder() override {
     to_->dropped = true;
   }
@@ -60,8 +59,8 @@ struct request_fixture : fixture {
   request_fixture() {
     tenant_settings tenant{"tenant", {"key"}, 1};
     context->tenants = std::make_shared<tenant_table>(std::vector{tenant});
-    context->directory = std::make_shared<std::vector<directory_actor>>(
-      std::vector{directory_probe(directory)});
+    context->directory =
+        std::make_shared<std::vector<directory_actor>>(std::vector{directory_probe(directory)});
   }
 
   ~request_fixture() {
@@ -78,8 +77,8 @@ struct request_fixture : fixture {
     head.request_id = "req_1";
     head.received = std::chrono::steady_clock::now();
     send(adopt(spawn_acceptor(sys, context)),
-         std::make_shared<incoming_request>(incoming_request{
-           {head, body}, std::make_unique<recording_responder>(connection)}));
+         std::make_shared<incoming_request>(
+             incoming_request{{head, body}, std::make_unique<recording_responder>(connection)}));
   }
 
   void ask(bool stream = false) {

@@ -27,9 +27,9 @@ struct fixture {
 caf::behavior counter(caf::event_based_actor* self) {
   auto sum = std::make_shared<int>(0);
   return {
-    [sum](int x) { *sum += x; },
-    [sum](caf::get_atom) { return *sum; },
-    [self](caf::ok_atom) { self->quit(); },
+      [sum](int x) { *sum += x; },
+      [sum](caf::get_atom) { return *sum; },
+      [self](caf::ok_atom) { self->quit(); },
   };
 }
 
@@ -60,8 +60,8 @@ CAF_TEST(no message is lost or doubled under load from many threads) {
     sender.join();
   caf::scoped_actor self{*system};
   self->request(aut, 10s, caf::get_atom_v)
-    .receive([](int sum) { CAF_CHECK_EQUAL(sum, 80'000); },
-             [](const caf::error&) { CAF_FAIL("no answer"); });
+      .receive([](int sum) { CAF_CHECK_EQUAL(sum, 80'000); },
+               [](const caf::error&) { CAF_FAIL("no answer"); });
   caf::anon_send(aut, caf::ok_atom_v);
 }
 
@@ -81,7 +81,7 @@ CAF_TEST(an actor with a backlog does not hold the others up) {
   const auto aut = system->spawn(counter);
   caf::scoped_actor self{*system};
   self->request(aut, 10s, caf::get_atom_v)
-    .receive([](int) {}, [](const caf::error&) { CAF_FAIL("no answer"); });
+      .receive([](int) {}, [](const caf::error&) { CAF_FAIL("no answer"); });
   stop = true;
   caf::anon_send(aut, caf::ok_atom_v);
 }
@@ -104,8 +104,8 @@ CAF_TEST(a request that nobody answers times out) {
   });
   caf::scoped_actor self{*system};
   self->request(silent, 30ms, 1)
-    .receive([](int) { CAF_FAIL("an answer out of nothing"); },
-             [](const caf::error& e) { CAF_CHECK(e == caf::sec::request_timeout); });
+      .receive([](int) { CAF_FAIL("an answer out of nothing"); },
+               [](const caf::error& e) { CAF_CHECK(e == caf::sec::request_timeout); });
   caf::anon_send(silent, caf::ok_atom_v);
 }
 

@@ -39,22 +39,20 @@ void require(bool condition, const char* what) {
 }
 
 std::string event(const std::string& content, const char* finish) {
-  return R"(data: {"choices":[{"index":0,"delta":{"content":")" + content
-         + R"("},"finish_reason":)" + finish + "}]}\n\n";
+  return R"(data: {"choices":[{"index":0,"delta":{"content":")" + content + R"("},"finish_reason":)"
+         + finish + "}]}\n\n";
 }
 
 /// A model that says its pieces one by one from whatever thread runs it; hangs up on every 50th.
 class echo_model : public http::service {
 public:
-  explicit echo_model(asio::io_context& context) : context_(context) {
-  }
+  explicit echo_model(asio::io_context& context) : context_(context) {}
 
   std::optional<http::response> admit(http::request_head&) override {
     return std::nullopt;
   }
 
-  void answered(const http::request_head&, int) override {
-  }
+  void answered(const http::request_head&, int) override {}
 
   void serve(http::request x, std::unique_ptr<http::responder> out) override {
     if (++served_ % 50 == 0)
@@ -83,10 +81,8 @@ private:
   };
 
   struct listener : http::response_listener {
-    explicit listener(std::atomic<int>& count) : gone(count) {
-    }
-    void on_drained(std::size_t) override {
-    }
+    explicit listener(std::atomic<int>& count) : gone(count) {}
+    void on_drained(std::size_t) override {}
     void on_gone() override {
       ++gone;
     }
@@ -134,8 +130,7 @@ public:
 
 private:
   struct listener : http::exchange_listener {
-    listener(load& owner, bool cancels) : home(owner), cancel(cancels) {
-    }
+    listener(load& owner, bool cancels) : home(owner), cancel(cancels) {}
     void on_deltas(std::vector<choice_delta> deltas) override {
       for (const auto& x : deltas)
         text += x.content;
@@ -182,8 +177,7 @@ private:
     auto x = std::make_shared<listener>(*this, cancel);
     const std::lock_guard lock{mutex_};
     ++running_;
-    auto started
-      = upstream_->start({stream ? streaming_ : parameters_, {}, request_id_, 300}, x);
+    auto started = upstream_->start({stream ? streaming_ : parameters_, {}, request_id_, 300}, x);
     x->running = std::move(started);
   }
 
@@ -195,8 +189,7 @@ private:
 
   void wait_below(int limit) {
     std::unique_lock lock{mutex_};
-    require(changed_.wait_for(lock, 60s, [&] { return running_ < limit; }),
-            "every exchange ends");
+    require(changed_.wait_for(lock, 60s, [&] { return running_ < limit; }), "every exchange ends");
   }
 
   std::shared_ptr<http::upstream> upstream_;
