@@ -2,15 +2,12 @@
 
 #include "http/message_editing.hpp"
 
-#include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace lang_agent {
 
 namespace {
-
-bool contains(const std::vector<std::string>& list, const std::string& x) {
-  return std::find(list.begin(), list.end(), x) != list.end();
-}
 
 /// Where the newest turns that fit begin.
 std::size_t first_that_fits(const message_list& messages, std::size_t instructions,
@@ -57,26 +54,22 @@ private:
   /// An assistant message with calls, and the answers that follow it.
   std::size_t take_calls(std::size_t at) {
     const auto& message = messages_[at];
+    const std::unordered_set<std::string_view> calls{message->calls.begin(), message->calls.end()};
     auto end = at + 1;
-    std::vector<std::string> answered;
-    for (; end < messages_.size() && messages_[end]->who == role::tool; ++end)
-      if (contains(message->calls, messages_[end]->answers))
-        answered.push_back(messages_[end]->answers);
-    const bool all = std::all_of(message->calls.begin(), message->calls.end(),
-                                 [&](const auto& id) { return contains(answered, id); });
+    std::unordered_set<std::string> answered;
+    message_list answers;
+    for (; end < messages_.size() && messages_[end]->who == role::tool; ++end) {
+      const auto& id = messages_[end]->answers;
+      // The first answer to a call counts.
+      if (calls.contains(id) && answered.insert(id).second)
+        answers.push_back(messages_[end]);
+      else
+        drop_answer(end);
+    }
+    const bool all = answered.size() == calls.size();
     if (auto kept = all ? message : http::with_calls(*message, answered))
       out_.messages.push_back(std::move(kept));
-    for (auto i = at + 1; i < end; ++i) {
-      const auto next = std::find(answered.begin(), answered.end(), messages_[i]->answers);
-      if (next == answered.end()) {
-        drop_answer(i);
-        continue;
-      }
-      // The first answer to a call counts.
-      answered.erase(std::remove(answered.begin(), answered.end(), messages_[i]->answers),
-                     answered.end());
-      out_.messages.push_back(messages_[i]);
-    }
+    out_.messages.insert(out_.messages.end(), answers.begin(), answers.end());
     return end;
   }
 

@@ -12,14 +12,14 @@ turn_permit tenant::try_acquire() {
     turns_.fetch_sub(1);
     return nullptr;
   }
-  return turn_permit{this, [](tenant* x) { x->turns_.fetch_sub(1); }};
+  return turn_permit{this, [self = shared_from_this()](tenant*) { self->turns_.fetch_sub(1); }};
 }
 
 tenant_table::tenant_table(const std::vector<tenant_settings>& settings) {
   for (const auto& x : settings) {
     for (const auto& key : x.keys)
       keys_.emplace(digest_of(key), tenants_.size());
-    tenants_.push_back(std::make_unique<tenant>(x));
+    tenants_.push_back(std::make_shared<tenant>(x));
   }
 }
 

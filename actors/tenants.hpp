@@ -18,7 +18,7 @@ namespace lang_agent {
 /// A place among a tenant's turns in flight; given back when the last copy dies.
 using turn_permit = std::shared_ptr<void>;
 
-class tenant {
+class tenant : public std::enable_shared_from_this<tenant> {
 public:
   explicit tenant(const tenant_settings& settings)
       : name(settings.name), max_turns_(settings.max_turns) {}
@@ -62,7 +62,7 @@ private:
 
   static key_digest digest_of(std::string_view key);
 
-  std::vector<std::unique_ptr<tenant>> tenants_;
+  std::vector<std::shared_ptr<tenant>> tenants_;
   std::unordered_map<key_digest, std::size_t, first_bytes> keys_;
 };
 

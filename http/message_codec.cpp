@@ -322,18 +322,17 @@ message_ptr history_entry(const value& message) {
   return out;
 }
 
-message_ptr with_calls(const chat_message& message, const std::vector<std::string>& kept) {
+message_ptr with_calls(const chat_message& message, const std::unordered_set<std::string>& kept) {
   rapidjson::Document document;
   document.Parse(message.json.data(), message.json.size());
-  auto& calls = document["tool_calls"];
-  for (auto i = calls.Begin(); i != calls.End();) {
-    const auto* id = find_string(*i, "id");
-    const bool keep =
-        id && std::find(kept.begin(), kept.end(), std::string{text(*id)}) != kept.end();
-    i = keep ? i + 1 : calls.Erase(i);
-  }
+  value calls{rapidjson::kArrayType};
+  for (auto& call : document["tool_calls"].GetArray())
+    if (const auto* id = find_string(call, "id"); id && kept.contains(std::string{text(*id)}))
+      calls.PushBack(call.Move(), document.GetAllocator());
   if (calls.Empty())
     document.RemoveMember("tool_calls");
+  else
+    document["tool_calls"] = calls.Move();
   auto out = describe(role::assistant, document, dom::dump(document));
   out->reasoning = message.reasoning;
   return out->empty ? nullptr : message_ptr{out};

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <mutex>
-#include <unordered_set>
+#include <memory>
 
 namespace lang_agent::http {
 
@@ -57,26 +55,14 @@ public:
   void add(watched* x);
   void remove(watched* x);
 
-  std::size_t size() const {
-    return size_.load(std::memory_order_relaxed);
-  }
+  std::size_t size() const;
 
   /// Calls `on_drain` on all.
   void drain();
 
-  /// Ends the sweep.
-  void stop();
-
 private:
-  void arm();
-  void sweep();
-
-  std::mutex mutex_;
-  std::unordered_set<watched*> members_;
-  std::atomic<std::size_t> size_{0};
-  boost::asio::steady_timer timer_;
-  bool armed_ = false;
-  bool stopped_ = false;
+  class sweeper;
+  std::shared_ptr<sweeper> sweeper_; ///< a running sweep may outlive the list
 };
 
 } // namespace lang_agent::http
