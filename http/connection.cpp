@@ -25,7 +25,6 @@ constexpr std::size_t first_read_bytes = 2048;
 constexpr std::uint64_t max_discarded_body = 64 * 1024;
 /// How long, and for how many bytes, a closing connection waits for the client to stop sending.
 constexpr std::chrono::seconds linger_time{2};
-constexpr std::size_t max_gathered = 16;
 
 /// Answers one request of a connection. Its death is an answer, too.
 class connection_responder final : public responder {
@@ -86,6 +85,8 @@ connection::connection(socket s, std::shared_ptr<connection_context> context)
 }
 
 connection::~connection() {
+  if (refused_)
+    --context_->refused;
   context_->connections.remove(this);
 }
 
@@ -301,12 +302,8 @@ void connection::on_head() {
     reject(*why);
     return;
   }
-  if (context_->connections.size() > context_->options.max_connections) {
-    failure why{error_kind::too_many_connections,
-                "The server has too many open connections; please retry."};
-    why.retry_after = "1";
-    keep_alive_ = false;
-    answer_early(error_response(why));
+  if (context_->served_connections() > context_->options.max_connections) {
+    refuse();
     return;
   }
   if (auto early = context_->handler->admit(head_)) {
@@ -329,6 +326,17 @@ void connection::on_body() {
   parser_.reset();
   context_->handler->serve(std::move(x),
                            std::make_unique<connection_responder>(shared_from_this(), number_));
+}
+
+/// The server has too many connections. This one no longer counts while the client takes leave.
+void connection::refuse() {
+  refused_ = true;
+  ++context_->refused;
+  failure why{error_kind::too_many_connections,
+              "The server has too many open connections; please retry."};
+  why.retry_after = "1";
+  keep_alive_ = false;
+  answer_early(error_response(why));
 }
 
 /// Answers bytes that are no request; nothing after them can be trusted.
@@ -381,17 +389,16 @@ void connection::flush() {
   if (writing_ || output_.empty() || phase_ == phase::closed)
     return;
   writing_ = true;
-  std::array<asio::const_buffer, max_gathered> buffers;
   std::size_t n = 0;
   for (const auto& piece : output_) {
-    if (n == buffers.size())
+    if (n == gathered_.size())
       break;
-    buffers[n] = asio::buffer(piece) + (n == 0 ? output_offset_ : 0);
+    gathered_[n] = asio::buffer(piece) + (n == 0 ? output_offset_ : 0);
     ++n;
   }
   if (phase_ == phase::answering)
     expire_after(context_->options.write_timeout);
-  socket_.async_write_some(std::span{buffers.data(), n},
+  socket_.async_write_some(std::span{gathered_.data(), n},
                            [self = shared_from_this()](const error_code& ec, std::size_t sent) {
                              self->on_written(ec, sent);
                            });

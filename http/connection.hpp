@@ -15,6 +15,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -33,6 +34,11 @@ struct connection_context {
   std::shared_ptr<service> handler;
   watchlist connections;
   std::atomic<bool> draining{false};
+  std::atomic<std::size_t> refused{0}; ///< open only until their 503 is taken
+
+  std::size_t served_connections() const {
+    return connections.size() - refused;
+  }
 };
 
 class connection final : public watched, public std::enable_shared_from_this<connection> {
@@ -81,6 +87,7 @@ private:
   bool parse();
   void on_head();
   void on_body();
+  void refuse();
   void reject(const failure& why);
   void answer_early(response x);
 
@@ -106,6 +113,7 @@ private:
   bool reading_ = false;
   bool eof_ = false;
   bool keep_alive_ = true;
+  bool refused_ = false;
 
   boost::beast::flat_buffer input_;
   std::optional<request_parser> parser_;
@@ -122,6 +130,8 @@ private:
 
   std::deque<std::string> output_;
   std::size_t output_offset_ = 0; ///< written bytes of its front
+  /// What a write under way refers to; a write that waits for the socket looks at it again.
+  std::array<boost::asio::const_buffer, 16> gathered_;
   bool writing_ = false;
 };
 
