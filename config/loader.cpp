@@ -3,6 +3,7 @@
 #include "config/table_reader.hpp"
 #include "config/units.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -65,14 +66,20 @@ void read_server(table_reader& in, server_settings& out, const std::string& file
   in.duration("drain_timeout", out.drain_timeout);
 }
 
+bool is_plain_name(const std::string& x) {
+  return !x.empty() && x.size() <= 128
+         && std::all_of(x.begin(), x.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
 void read_threads(table_reader& in, thread_settings& out) {
   if (const auto* node = in.any("default_thread")) {
     if (node->is_integer())
       out.default_thread = std::to_string(node->as_integer()->get());
-    else if (node->is_string() && !node->as_string()->get().empty())
+    else if (node->is_string() && is_plain_name(node->as_string()->get()))
       out.default_thread = node->as_string()->get();
     else
-      in.fail("default_thread", "must be a whole number, a name, or \"none\"");
+      in.fail("default_thread", "must be a whole number, a name of 1 to 128 visible ASCII "
+                                "characters, or \"none\"");
     if (out.default_thread == "none")
       out.default_thread.clear();
   }

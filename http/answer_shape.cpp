@@ -167,6 +167,16 @@ message_ptr parse_history_entry(const std::string& message) {
   return history_entry(document);
 }
 
+void complete_answer(answer& x, std::uint64_t prompt_tokens) {
+  x.message = parse_history_entry(x.choices.front().message);
+  if (!x.usage.json.empty())
+    return;
+  std::uint64_t tokens = x.message->tokens;
+  for (std::size_t i = 1; i < x.choices.size(); ++i)
+    tokens += parse_history_entry(x.choices[i].message)->tokens;
+  x.usage = make_usage(prompt_tokens, tokens, true);
+}
+
 std::string logprobs_of(const value& choice) {
   const auto* x = find(choice, "logprobs");
   return x ? dom::dump(*x) : std::string{};

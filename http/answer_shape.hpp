@@ -47,6 +47,9 @@ std::string shaped_message(const dom::value& message);
 /// The history entry of a shaped message.
 message_ptr parse_history_entry(const std::string& message);
 
+/// What all answers end with: the history entry, and usage (estimated where there is none).
+void complete_answer(answer& x, std::uint64_t prompt_tokens);
+
 /// A choice's logprobs as JSON; empty when it has none.
 std::string logprobs_of(const dom::value& choice);
 

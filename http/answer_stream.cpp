@@ -15,6 +15,16 @@ using dom::find_string;
 using dom::text;
 using dom::value;
 
+namespace {
+
+/// The members of a tool call that OpenAI knows; others go along, e.g. Gemini's `extra_content`.
+bool is_call_member(std::string_view name) {
+  return name == "index" || name == "id" || name == "type" || name == "function"
+         || name == "custom";
+}
+
+} // namespace
+
 /// What came of one choice so far.
 struct answer_stream::choice {
   struct call {
@@ -22,6 +32,7 @@ struct answer_stream::choice {
     std::string type = "function";
     std::string name;
     std::string arguments;
+    std::map<std::string, std::string> values; ///< members of an upstream's own, as JSON
   };
 
   std::string content;
@@ -52,6 +63,9 @@ void answer_stream::choice::add_call(const value& x, std::uint32_t index,
     if (const auto* name = find_string(*body, "name"))
       entry.name += text(*name);
   entry.arguments += arguments;
+  for (const auto& member : x.GetObject())
+    if (!is_call_member(text(member.name)) && !member.value.IsNull())
+      entry.values[std::string{text(member.name)}] = dom::dump(member.value);
 }
 
 std::string answer_stream::choice::add_calls(const value& list) {
@@ -144,10 +158,13 @@ std::string answer_stream::choice::message() const {
       append_json_string(out, x.name);
       out += R"(,"input":)";
       append_json_string(out, x.arguments);
-      out += "}}";
+      out += '}';
     } else {
-      out += R"(,"function":)" + function_json(x.name, x.arguments) + "}";
+      out += R"(,"function":)" + function_json(x.name, x.arguments);
     }
+    for (const auto& [name, json] : x.values)
+      append_member(out, name, json);
+    out += '}';
   }
   return out + "]}";
 }
@@ -248,7 +265,9 @@ std::optional<failure> answer_stream::add_whole(std::string_view body,
   }
   event += "],\"usage\":" + whole.usage.json + whole.members + "}";
   done_ = true;
-  return add(event, out);
+  auto why = add(event, out);
+  usage_.estimated = whole.usage.estimated;
+  return why;
 }
 
 bool answer_stream::complete() const {
@@ -261,7 +280,6 @@ bool answer_stream::complete() const {
 
 answer answer_stream::finish() {
   answer out;
-  std::uint64_t tokens = 0;
   for (const auto& [index, x] : choices_) {
     auto& done = out.choices.emplace_back();
     done.index = index;
@@ -269,13 +287,10 @@ answer answer_stream::finish() {
     done.finish_reason = !x.finish_reason.empty() ? x.finish_reason
                          : x.calls.empty()        ? "stop"
                                                   : "tool_calls";
-    tokens += estimate_tokens(done.message);
   }
   out.members = std::move(members_);
   out.usage = std::move(usage_);
-  if (out.usage.json.empty())
-    out.usage = make_usage(prompt_tokens_, tokens, true);
-  out.message = parse_history_entry(out.choices.front().message);
+  complete_answer(out, prompt_tokens_);
   return out;
 }
 

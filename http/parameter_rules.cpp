@@ -319,4 +319,8 @@ std::optional<failure> check_parameter(std::string_view name, const value& x) {
                  param};
 }
 
+bool is_parameter(std::string_view name) {
+  return rules.contains(name);
+}
+
 } // namespace lang_agent::http

@@ -13,4 +13,7 @@ namespace lang_agent::http {
 /// (unknown ones are the upstream's business).
 std::optional<failure> check_parameter(std::string_view name, const dom::value& x);
 
+/// Whether a name is one of OpenAI's parameters.
+bool is_parameter(std::string_view name);
+
 } // namespace lang_agent::http

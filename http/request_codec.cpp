@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <cstdio>
 
 namespace lang_agent::http {
@@ -50,7 +49,7 @@ public:
   }
 
   std::variant<chat_request, failure> decode(std::string_view body) {
-    if (!parse(body) || !read_members() || !check_required())
+    if (!parse(body) || !check_duplicates() || !read_members() || !check_required())
       return std::move(*failure_);
     add_defaults();
     return std::move(out_);
@@ -81,6 +80,17 @@ private:
                      + ". The body must be one JSON object in UTF-8."});
   }
 
+  /// Two parsers may disagree on which of two equal names counts.
+  bool check_duplicates() {
+    std::vector<std::string_view> names;
+    for (const auto& member : document_.members())
+      if (const auto name = text(*member.name); is_parameter(name) || name == "thread_id")
+        names.push_back(name);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    return twice == names.end() || fail(invalid(std::string{*twice}, "it is given twice"));
+  }
+
   bool read_members() {
     for (const auto& member : document_.members()) {
       const auto name = text(*member.name);
@@ -103,12 +113,7 @@ private:
                                                           "max_completion_tokens",
                                                           "temperature"};
     const auto& x = *member.content;
-    const auto position = std::find(ours.begin(), ours.end(), name) - ours.begin();
-    const bool known = position < static_cast<std::ptrdiff_t>(ours.size());
-    if (known && seen_.test(static_cast<std::size_t>(position)))
-      return fail(invalid(std::string{name}, "it is given twice"));
-    if (known)
-      seen_.set(static_cast<std::size_t>(position));
+    const bool known = std::find(ours.begin(), ours.end(), name) != ours.end();
     if (x.IsNull() && (known || name == "n"))
       return true;
     if (name == "messages")
@@ -215,7 +220,6 @@ private:
   dom::spanned_document document_;
   chat_request out_;
   std::optional<failure> failure_;
-  std::bitset<8> seen_; ///< which of our own fields were there
   bool has_token_limit_ = false;
   bool has_temperature_ = false;
 };

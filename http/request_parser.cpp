@@ -68,7 +68,7 @@ std::optional<failure> request_parser::check_head() const {
     return invalid("The request must have exactly one valid Host header.");
   if (bad_target_)
     return invalid("The request target must be a path.");
-  if (has_transfer_encoding_ && !chunked())
+  if (has_transfer_encoding_ && (bad_encoding_ || !chunked()))
     return invalid("The only Transfer-Encoding that is understood is 'chunked'.");
   if (has_transfer_encoding_ && !head_.is_http_1_1)
     return invalid("HTTP/1.0 has no Transfer-Encoding.");
@@ -102,6 +102,7 @@ void request_parser::on_field_impl(beast::http::field name, string_view name_str
     break;
   case field::transfer_encoding:
     has_transfer_encoding_ = true;
+    bad_encoding_ = bad_encoding_ || !beast::iequals(value, "chunked");
     break;
   case field::access_control_request_headers:
     head_.requested_headers = text(value);

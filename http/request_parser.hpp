@@ -63,6 +63,7 @@ private:
   bool discard_ = false;
   bool expects_continue_ = false;
   bool has_transfer_encoding_ = false;
+  bool bad_encoding_ = false;
   bool bad_target_ = false;
   bool bad_host_ = false;
   unsigned hosts_ = 0;

@@ -61,6 +61,10 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
   auto message = read("message");
   if (error && error->IsString())
     message = text(*error);
+  // Some servers have no "error" around it: {"message":...}, or FastAPI's {"detail":...}.
+  for (const char* name : {"message", "detail"})
+    if (const auto* x = parsed && message.empty() ? member_of(document, name) : nullptr)
+      message = x->IsString() ? std::string{text(*x)} : dom::dump(*x);
   if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422
       || status == 429) {
     failure out{error_kind::upstream_rejected, message.empty()
@@ -76,9 +80,11 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
     out.retry_after = retry_after;
     return out;
   }
-  return {error_kind::upstream_error,
-          message.empty() ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
-                          : "The upstream model failed: " + message};
+  failure out{error_kind::upstream_error,
+              message.empty() ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
+                              : "The upstream model failed: " + message};
+  out.retry_after = retry_after;
+  return out;
 }
 
 std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens) {
@@ -91,7 +97,6 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
   if (!choices || !choices->IsArray() || choices->Empty())
     return broken("it has no choices");
   answer out;
-  std::uint64_t tokens = 0;
   for (const auto& x : choices->GetArray()) {
     const auto* message = x.IsObject() ? find(x, "message") : nullptr;
     if (!message || !message->IsObject())
@@ -106,15 +111,12 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
                                                 : has_calls ? "tool_calls"
                                                             : "stop");
     choice.logprobs = logprobs_of(x);
-    tokens += estimate_tokens(choice.message);
   }
   std::sort(out.choices.begin(), out.choices.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
   out.members = foreign_members(document);
   out.usage = read_usage(member_of(document, "usage"));
-  if (out.usage.json.empty())
-    out.usage = make_usage(prompt_tokens, tokens, true);
-  out.message = parse_history_entry(out.choices.front().message);
+  complete_answer(out, prompt_tokens);
   return out;
 }
 

@@ -67,10 +67,10 @@ CAF_TEST(no message is lost or doubled under load from many threads) {
 
 CAF_TEST(an actor with a backlog does not hold the others up) {
   // One actor keeps both threads busy with its own messages; another one answers all the same.
-  std::atomic<bool> stop{false};
-  const auto busy = system->spawn([&stop](caf::event_based_actor* self) -> caf::behavior {
-    return {[self, &stop](int x) {
-      if (!stop)
+  const auto stop = std::make_shared<std::atomic<bool>>(false); // outlives this scope
+  const auto busy = system->spawn([stop](caf::event_based_actor* self) -> caf::behavior {
+    return {[self, stop](int x) {
+      if (!*stop)
         self->send(self, x);
       else
         self->quit();
@@ -82,7 +82,7 @@ CAF_TEST(an actor with a backlog does not hold the others up) {
   caf::scoped_actor self{*system};
   self->request(aut, 10s, caf::get_atom_v)
       .receive([](int) {}, [](const caf::error&) { CAF_FAIL("no answer"); });
-  stop = true;
+  *stop = true;
   caf::anon_send(aut, caf::ok_atom_v);
 }
 

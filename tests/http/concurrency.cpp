@@ -141,6 +141,7 @@ private:
       if (!running)
         return;
       if (cancel) {
+        over = true; // what was under way may still come
         running->cancel();
         running.reset();
         ++home.cancelled;

@@ -1,0 +1,63 @@
+#define CAF_SUITE error
+#include "tests/test.hpp"
+
+#include <set>
+
+using namespace lang_agent;
+
+namespace {
+
+std::vector<error_kind> all_kinds() {
+  std::vector<error_kind> out;
+  for (int i = 0; i <= static_cast<int>(error_kind::upstream_cut); ++i)
+    out.push_back(static_cast<error_kind>(i));
+  return out;
+}
+
+} // namespace
+
+CAF_TEST(every kind has a status and a type) {
+  const std::set<std::string_view> types{"invalid_request_error", "rate_limit_error",
+                                         "service_unavailable_error", "server_error",
+                                         "upstream_error"};
+  for (const auto kind : all_kinds()) {
+    const auto& contract = contract_of(kind);
+    CAF_MESSAGE(static_cast<int>(kind));
+    CAF_CHECK_GREATER_OR_EQUAL(contract.status, 400);
+    CAF_CHECK_LESS(contract.status, 600);
+    CAF_CHECK(types.contains(contract.type));
+    // Who is at fault shows in both.
+    CAF_CHECK_EQUAL(contract.status < 500, contract.type == "invalid_request_error"
+                                               || contract.type == "rate_limit_error");
+    CAF_CHECK_EQUAL(contract.status == 429, contract.type == "rate_limit_error");
+    CAF_CHECK_EQUAL(contract.status == 503, contract.type == "service_unavailable_error");
+  }
+}
+
+CAF_TEST(codes tell the kinds apart) {
+  std::set<std::string_view> codes;
+  std::size_t named = 0;
+  for (const auto kind : all_kinds())
+    if (const auto code = contract_of(kind).code; !code.empty()) {
+      codes.insert(code);
+      ++named;
+    }
+  CAF_CHECK_EQUAL(codes.size(), named);
+  // Only these two say what is wrong by their message and param alone.
+  CAF_CHECK_EQUAL(named + 2, all_kinds().size());
+  CAF_CHECK(contract_of(error_kind::invalid_request).code.empty());
+  CAF_CHECK(contract_of(error_kind::upstream_rejected).code.empty());
+}
+
+CAF_TEST(a failure may have a status of its own) {
+  failure why{error_kind::upstream_rejected, "m"};
+  CAF_CHECK_EQUAL(why.http_status(), 400);
+  why.status = 429;
+  CAF_CHECK_EQUAL(why.http_status(), 429);
+}
+
+CAF_TEST(a fault of ours says nothing of our inside) {
+  const auto why = internal_failure();
+  CAF_CHECK_EQUAL(why.http_status(), 500);
+  CAF_CHECK(why.message.find("x-request-id") != std::string::npos);
+}
