@@ -67,8 +67,10 @@ void asio_clock::schedule_message(time_point t, caf::group target, caf::strong_a
 }
 
 void asio_clock::cancel_all() {
+  schedule_map dropped; // ends without the lock
   const std::lock_guard lock{mutex_};
-  super::cancel_all();
+  actor_lookup_.clear();
+  dropped.swap(schedule_);
 }
 
 /// Sets the timer to the earliest entry. Setting it anew cancels the former wait.

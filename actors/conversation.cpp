@@ -36,6 +36,12 @@ failure waited_too_long() {
   return out;
 }
 
+failure shutting_down() {
+  failure out{error_kind::shutting_down, "The server is shutting down. Please retry."};
+  out.retry_after = "1";
+  return out;
+}
+
 failure stray_answer(const std::string& id) {
   return {
       error_kind::invalid_request,
@@ -80,6 +86,7 @@ struct conversation_state {
   void on_failed(order_failed& x);
   void on_stored(const turn_stored& x);
   void on_tick();
+  void on_exit(const caf::exit_msg& x);
 
 private:
   void next();
@@ -244,6 +251,15 @@ void conversation_state::on_tick() {
   watch_queue();
 }
 
+/// The server stops: requesters hear why.
+void conversation_state::on_exit(const caf::exit_msg& x) {
+  if (running)
+    running->request->fail(shutting_down());
+  for (auto& turn : waiting)
+    turn->fail(shutting_down());
+  self->quit(x.reason);
+}
+
 conversation_actor::behavior_type
 conversation(conversation_actor::stateful_pointer<conversation_state> self, const thread_key& key,
              bool stateless, const conversation_options& options, const llm_pool_actor& pool,
@@ -256,6 +272,7 @@ conversation(conversation_actor::stateful_pointer<conversation_state> self, cons
   state.pool = pool;
   state.journal = journal;
   state.loaded = stateless; // there is nothing to load
+  self->set_exit_handler([self](const caf::exit_msg& x) { self->state.on_exit(x); });
   return {
       [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
       [self](const turn_cancelled& x) { self->state.on_cancelled(x.id); },

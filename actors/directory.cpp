@@ -23,25 +23,34 @@ struct directory_state {
   conversation_factory make;
   std::unordered_map<thread_key, conversation_actor> conversations;
   std::unordered_map<caf::actor_id, thread_key> keys;
+  std::unordered_map<turn_id, conversation_actor> stateless; ///< each with one turn
+  std::unordered_map<caf::actor_id, turn_id> stateless_turns;
 
   ~directory_state() {
     for (const auto& [key, conversation] : conversations)
       caf::anon_send_exit(conversation, caf::exit_reason::user_shutdown);
+    for (const auto& [id, conversation] : stateless)
+      caf::anon_send_exit(conversation, caf::exit_reason::user_shutdown);
   }
 
   void on_turn(turn_ptr turn) {
-    // A stateless turn has a conversation to itself, which nobody else can find.
-    const auto to = turn->stateless ? make(turn->key, true) : find(turn->key);
+    const auto& to = turn->stateless ? add_stateless(*turn) : find(turn->key);
     caf::anon_send(to, std::move(turn));
   }
 
   void on_cancelled(const turn_cancelled& x) {
-    const auto found = conversations.find(x.key);
-    if (found != conversations.end())
+    if (const auto alone = stateless.find(x.id); alone != stateless.end())
+      caf::anon_send(alone->second, x);
+    else if (const auto found = conversations.find(x.key); found != conversations.end())
       caf::anon_send(found->second, x);
   }
 
   void on_down(const caf::down_msg& x) {
+    if (const auto alone = stateless_turns.find(x.source.id()); alone != stateless_turns.end()) {
+      stateless.erase(alone->second);
+      stateless_turns.erase(alone);
+      return;
+    }
     const auto found = keys.find(x.source.id());
     if (found == keys.end())
       return;
@@ -52,6 +61,14 @@ struct directory_state {
   }
 
 private:
+  /// A stateless turn has a conversation to itself, known by the turn until it ends.
+  const conversation_actor& add_stateless(const turn& x) {
+    const auto entry = stateless.emplace(x.id, make(x.key, true)).first;
+    stateless_turns.emplace(entry->second.id(), x.id);
+    self->monitor(entry->second);
+    return entry->second;
+  }
+
   const conversation_actor& find(const thread_key& key) {
     auto [entry, is_new] = conversations.try_emplace(key);
     if (is_new) {

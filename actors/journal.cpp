@@ -14,7 +14,7 @@ namespace lang_agent {
 
 namespace {
 
-std::shared_ptr<failure> unavailable(const store::storage_error& e) {
+std::shared_ptr<failure> unavailable(const std::exception& e) {
   spdlog::error("storage failed what=\"{}\"", e.what());
   return std::make_shared<failure>(failure{
       error_kind::storage_unavailable, "The server's storage is unavailable. Please retry later."});
@@ -31,7 +31,7 @@ struct journal_state {
       auto record = store->load(x.key);
       out.instructions = std::move(record.instructions);
       out.history = std::move(record.history);
-    } catch (const store::storage_error& e) {
+    } catch (const std::exception& e) {
       out.why = unavailable(e);
     }
     caf::anon_send(x.reply_to, std::move(out));
@@ -41,7 +41,7 @@ struct journal_state {
     turn_stored out{x.id, nullptr};
     try {
       store->append({std::move(x.key), std::move(x.instructions), x.keep, std::move(x.messages)});
-    } catch (const store::storage_error& e) {
+    } catch (const std::exception& e) {
       out.why = unavailable(e);
     }
     caf::anon_send(x.reply_to, std::move(out));

@@ -10,8 +10,9 @@ namespace {
 
 /// Clients choose these texts: quoted, so that none of them can forge a field or a line.
 std::string as_json(std::string_view text) {
+  constexpr std::size_t longest = 256;
   std::string out;
-  http::append_json_string(out, text);
+  http::append_json_string(out, text.substr(0, longest));
   return out;
 }
 
@@ -52,7 +53,9 @@ void log_request(const request_record& x) {
 }
 
 void log_content(std::string_view request_id, std::string_view what, std::string_view text) {
-  spdlog::info("content id={} {}={}", request_id, what, as_json(text));
+  std::string whole;
+  http::append_json_string(whole, text);
+  spdlog::info("content id={} {}={}", request_id, what, whole);
 }
 
 } // namespace lang_agent

@@ -14,13 +14,20 @@ namespace {
 
 constexpr std::int64_t many = 1'000'000'000;
 
+std::string trimmed(const std::string& text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos)
+    return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
 std::string environment_secret(const std::string& variable, const std::string& wanted_by) {
   const char* value = std::getenv(variable.c_str());
   if (!value || !*value)
     throw config_error{wanted_by + " names the environment variable " + variable
                        + ", which is not set; export " + variable
                        + "=... before starting the server"};
-  return value;
+  return trimmed(value);
 }
 
 /// The lines of a file of secrets, without empty ones and surrounding blanks.
@@ -30,9 +37,8 @@ std::vector<std::string> file_secrets(const std::string& path, const std::string
     throw config_error{wanted_by + " names the file " + path + ", which cannot be read"};
   std::vector<std::string> result;
   for (std::string line; std::getline(in, line);) {
-    const auto first = line.find_first_not_of(" \t\r");
-    if (first != std::string::npos)
-      result.push_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
+    if (auto secret = trimmed(line); !secret.empty())
+      result.push_back(std::move(secret));
   }
   if (result.empty())
     throw config_error{wanted_by + " names the file " + path + ", which is empty"};
@@ -120,7 +126,7 @@ void read_tenant(table_reader& in, tenant_settings& out) {
   if (!variable.empty()) {
     std::istringstream keys{environment_secret(variable, "tenants.keys_env")};
     for (std::string key; std::getline(keys, key, ',');)
-      out.keys.push_back(key);
+      out.keys.push_back(trimmed(key));
   }
   std::string file;
   in.text("keys_file", file);

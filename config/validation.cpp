@@ -8,6 +8,10 @@ namespace lang_agent {
 
 namespace {
 
+bool is_visible(char c) {
+  return c > 0x20 && c < 0x7f;
+}
+
 void check_tenants(const settings& x) {
   if (x.tenants.empty())
     throw config_error{"no tenant is configured; add\n\n[[tenants]]\nname = \"default\"\n"
@@ -23,8 +27,7 @@ void check_tenants(const settings& x) {
       throw config_error{"tenant \"" + tenant.name
                          + "\" has no key; add keys, keys_env or keys_file"};
     for (const auto& key : tenant.keys) {
-      const auto printable = [](unsigned char c) { return c > 0x20 && c < 0x7f; };
-      if (key.empty() || !std::all_of(key.begin(), key.end(), printable))
+      if (key.empty() || !std::all_of(key.begin(), key.end(), is_visible))
         throw config_error{"a key of tenant \"" + tenant.name
                            + "\" is empty or has characters other than visible ASCII"};
       if (!keys.insert(key).second)
@@ -50,10 +53,11 @@ void check_upstreams(const settings& x) {
       fail("every upstream needs a name of its own");
     if (upstream.kind == upstream_kind::builtin)
       continue;
+    if (!std::all_of(upstream.api_key.begin(), upstream.api_key.end(), is_visible))
+      fail("its API key has characters other than visible ASCII");
     if (!parse_base_url(upstream.base_url))
-      fail("base_url is \"" + upstream.base_url
-           + "\"; write a URL that starts with http:// or https:// and has neither credentials "
-             "nor a query, e.g. \"https://api.openai.com/v1\"");
+      fail("base_url must start with http:// or https:// and have neither credentials nor a query, "
+           "e.g. \"https://api.openai.com/v1\"");
     for (const auto value : {upstream.connect_timeout, upstream.first_byte_timeout,
                              upstream.idle_timeout, upstream.total_timeout})
       if (value <= milliseconds{0})

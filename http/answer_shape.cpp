@@ -138,6 +138,11 @@ std::string shaped_calls(const value& list) {
 
 } // namespace
 
+bool has_error(const dom::spanned_document& document) {
+  const auto* x = member_of(document, "error");
+  return x && ((x->IsString() && x->GetStringLength() > 0) || (x->IsObject() && !x->ObjectEmpty()));
+}
+
 std::string shaped_message(const value& message) {
   std::string out = R"({"role":"assistant","content":)";
   const auto* content = find(message, "content");

@@ -40,6 +40,9 @@ std::string arguments_of(const dom::value& function);
 /// {"name":...,"arguments":...}.
 std::string function_json(std::string_view name, std::string_view arguments);
 
+/// Whether an upstream says that something failed: an empty `error` says nothing.
+bool has_error(const dom::spanned_document& document);
+
 /// An answer's message, strictly shaped: role, content and refusal are always there, content is
 /// text or null, tool calls are complete.
 std::string shaped_message(const dom::value& message);

@@ -17,6 +17,9 @@ using dom::value;
 
 namespace {
 
+/// Tool calls of one choice; more are no answer but an attack or a loop.
+constexpr std::size_t max_calls = 1024;
+
 /// The members of a tool call that OpenAI knows; others go along, e.g. Gemini's `extra_content`.
 bool is_call_member(std::string_view name) {
   return name == "index" || name == "id" || name == "type" || name == "function"
@@ -169,8 +172,12 @@ std::string answer_stream::choice::message() const {
   return out + "]}";
 }
 
-answer_stream::answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens)
-    : max_bytes_(max_bytes), prompt_tokens_(prompt_tokens) {}
+answer_stream::answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens,
+                             std::uint32_t choices, redaction redact)
+    : max_bytes_(max_bytes),
+      prompt_tokens_(prompt_tokens),
+      wanted_(choices),
+      redact_(std::move(redact)) {}
 
 answer_stream::~answer_stream() = default;
 
@@ -192,19 +199,21 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
   dom::spanned_document document;
   if (document.parse(data, max_upstream_depth) != dom::spanned_document::outcome::ok)
     return broken("an event of its stream is no JSON object");
-  if (member_of(document, "error"))
-    return decode_upstream_error(500, data, {});
+  if (has_error(document))
+    return decode_upstream_error(500, data, {}, redact_);
   if (auto usage = read_usage(member_of(document, "usage")); !usage.json.empty())
     usage_ = std::move(usage);
   const auto* list = member_of(document, "choices");
   if (!list || !list->IsArray())
     return std::nullopt;
-  members_ = foreign_members(document);
+  members_ = redact_(foreign_members(document));
   for (const auto& x : list->GetArray()) {
     if (!x.IsObject())
       return broken("a choice of its stream is no object");
     choice_delta piece;
     piece.index = index_of(x, 0);
+    if (piece.index >= wanted_)
+      return broken("its stream has a choice that was not asked for");
     auto& so_far = choices_[piece.index];
     if (const auto* delta = find(x, "delta"); delta && delta->IsObject()) {
       for (const auto& member : delta->GetObject()) {
@@ -221,11 +230,15 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
         } else if (name == "tool_calls") {
           if (!y.IsArray())
             continue;
+          if (so_far.calls.size() > max_calls)
+            return broken("it has too many tool calls");
           if (auto calls = so_far.add_calls(y); !calls.empty())
             append_member(piece.members, name, calls);
         } else if (name == "function_call") {
           so_far.add_function(y);
           append_member(piece.members, name, dom::dump(y));
+        } else if (name == "refusal" && !y.IsString()) {
+          continue;
         } else if (y.IsString()) {
           if (y.GetStringLength() == 0)
             continue;
@@ -238,8 +251,10 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
       }
     }
     piece.logprobs = logprobs_of(x);
-    if (const auto* reason = find_string(x, "finish_reason"); reason && reason->GetStringLength())
+    if (const auto* reason = find_string(x, "finish_reason"); reason && reason->GetStringLength()) {
+      finished_ += so_far.finish_reason.empty();
       so_far.finish_reason = shaped_finish_reason(text(*reason));
+    }
     if (!piece.content.empty() || !piece.members.empty() || !piece.logprobs.empty()) {
       piece.chunk_members = members_;
       out.push_back(std::move(piece));
@@ -250,12 +265,13 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
 
 std::optional<failure> answer_stream::add_whole(std::string_view body,
                                                 std::vector<choice_delta>& out) {
-  auto decoded = decode_answer(body, prompt_tokens_);
+  auto decoded = decode_answer(body, prompt_tokens_, redact_);
   if (auto* why = std::get_if<failure>(&decoded))
     return std::move(*why);
   // As one event that carries everything, spelled the way a stream would.
   std::string event = "{\"choices\":[";
   auto& whole = std::get<answer>(decoded);
+  wanted_ = std::max(wanted_, whole.choices.back().index + 1);
   for (const auto& x : whole.choices) {
     if (event.back() == '}')
       event += ',';
@@ -273,9 +289,7 @@ std::optional<failure> answer_stream::add_whole(std::string_view body,
 bool answer_stream::complete() const {
   if (choices_.empty())
     return false;
-  return done_ || std::all_of(choices_.begin(), choices_.end(), [](const auto& entry) {
-           return !entry.second.finish_reason.empty();
-         });
+  return done_ || finished_ >= wanted_;
 }
 
 answer answer_stream::finish() {

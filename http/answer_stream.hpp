@@ -1,6 +1,7 @@
 /// A streamed answer of an upstream: from the data of its events to deltas and the whole answer.
 #pragma once
 
+#include "http/redaction.hpp"
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
 
@@ -17,7 +18,9 @@ namespace lang_agent::http {
 /// Decodes the data of a stream's events and puts the complete answer together.
 class answer_stream {
 public:
-  answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens);
+  /// `choices`: how many were asked for.
+  answer_stream(std::size_t max_bytes, std::uint64_t prompt_tokens, std::uint32_t choices = 1,
+                redaction redact = {});
   ~answer_stream();
 
   /// One event's data. Appends what the client should see now to `out`; finish reasons and usage
@@ -32,13 +35,9 @@ public:
     return done_;
   }
 
-  /// Whether the stream may end here: [DONE] after content, or a finish reason for every choice.
+  /// Whether the stream may end here: [DONE] after content, or a finish reason for every choice
+  /// that was asked for.
   bool complete() const;
-
-  /// How many choices have begun.
-  std::size_t choices() const {
-    return choices_.size();
-  }
 
   /// The complete answer. Call once, when `complete()`.
   answer finish();
@@ -54,6 +53,9 @@ private:
   std::size_t bytes_ = 0;
   std::size_t max_bytes_;
   std::uint64_t prompt_tokens_;
+  std::uint32_t wanted_;
+  std::uint32_t finished_ = 0; ///< choices with a finish reason
+  redaction redact_;
   bool done_ = false;
 };
 

@@ -165,7 +165,7 @@ private:
     event += R"(],"usage":{"prompt_tokens":)" + std::to_string(prompt_tokens_)
              + R"(,"completion_tokens":)" + std::to_string(produced) + R"(,"total_tokens":)"
              + std::to_string(prompt_tokens_ + produced) + "}}";
-    answer_stream whole{std::numeric_limits<std::size_t>::max(), prompt_tokens_};
+    answer_stream whole{std::numeric_limits<std::size_t>::max(), prompt_tokens_, choices_};
     std::vector<choice_delta> ignored;
     whole.add(event, ignored);
     if (const auto listener = std::move(listener_))

@@ -19,12 +19,15 @@ using boost::system::error_code;
 
 namespace {
 
-/// Most requests fit; larger ones make the buffer grow.
+/// Most requests fit; a body that does not is read in larger pieces.
 constexpr std::size_t first_read_bytes = 2048;
+constexpr std::size_t body_read_bytes = 64 * 1024;
 /// A body up to here is read to its end after an early answer, so that the connection stays usable.
 constexpr std::uint64_t max_discarded_body = 64 * 1024;
-/// How long, and for how many bytes, a closing connection waits for the client to stop sending.
+/// How long a closing connection waits for the client to stop sending.
 constexpr std::chrono::seconds linger_time{2};
+/// When the server drains, how long a request that has begun to arrive may still take.
+constexpr std::chrono::seconds drain_patience{2};
 
 /// Answers one request of a connection. Its death is an answer, too.
 class connection_responder final : public responder {
@@ -79,8 +82,10 @@ std::string chunk(const std::string& data) {
 
 } // namespace
 
-connection::connection(socket s, std::shared_ptr<connection_context> context)
-    : socket_(std::move(s)), context_(std::move(context)) {
+connection::connection(socket s, std::shared_ptr<connection_context> context, bool refused)
+    : socket_(std::move(s)), context_(std::move(context)), refused_(refused) {
+  if (refused_)
+    ++context_->refused;
   context_->connections.add(this);
 }
 
@@ -140,7 +145,7 @@ void connection::write(request_number n, std::string piece, bool last) {
     if (!self.is_current(n))
       return;
     if (!piece.empty())
-      self.put(self.framing_ == framing::chunked ? chunk(piece) : std::move(piece));
+      self.put_piece(std::move(piece));
     if (!last) {
       self.flush();
       return;
@@ -173,11 +178,9 @@ void connection::read() {
       || input_.size() >= context_->options.max_header_bytes + first_read_bytes)
     return;
   reading_ = true;
-  const auto room = std::max(first_read_bytes, input_.capacity() - input_.size());
-  // A body in full flow is read in larger pieces.
-  const auto wanted = phase_ == phase::body ? std::max<std::size_t>(room, 64 * 1024) : room;
+  incoming_.resize(phase_ == phase::body ? body_read_bytes : first_read_bytes);
   socket_.async_read_some(
-      input_.prepare(wanted),
+      asio::buffer(incoming_),
       [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
 }
 
@@ -194,7 +197,7 @@ void connection::on_read(const error_code& ec, std::size_t n) {
     close();
     return;
   }
-  input_.commit(n);
+  input_.commit(asio::buffer_copy(input_.prepare(n), asio::buffer(incoming_, n)));
   process();
 }
 
@@ -211,20 +214,35 @@ void connection::on_eof() {
     phase_ = phase::lingering;
     finish_request();
     return;
+  case phase::head:
+  case phase::body:
+    reject({error_kind::invalid_http, "The request ended before it was complete."});
+    return;
   default:
     close();
   }
+}
+
+/// Line ends between requests mean nothing (RFC 9112, 2.2). False: there is nothing else.
+bool connection::skip_empty_lines() {
+  const auto* begin = static_cast<const char*>(input_.data().data());
+  std::size_t n = 0;
+  while (n < input_.size() && (begin[n] == '\r' || begin[n] == '\n'))
+    ++n;
+  input_.consume(n);
+  return input_.size() > 0;
 }
 
 void connection::process() {
   while (phase_ != phase::closed) {
     switch (phase_) {
     case phase::idle:
-      if (input_.size() == 0) {
+      if (!skip_empty_lines()) {
         read();
         return;
       }
       phase_ = phase::head;
+      head_ = {};
       expire_after(context_->options.header_timeout);
       parser_.emplace(context_->options.max_header_bytes, context_->options.max_body_bytes);
       break;
@@ -302,12 +320,21 @@ void connection::on_head() {
     reject(*why);
     return;
   }
-  if (context_->served_connections() > context_->options.max_connections) {
-    refuse();
+  if (refused_) {
+    failure why{error_kind::too_many_connections,
+                "The server has too many open connections; please retry."};
+    why.retry_after = "1";
+    keep_alive_ = false;
+    answer_early(error_response(why));
     return;
   }
   if (auto early = context_->handler->admit(head_)) {
     answer_early(std::move(*early));
+    return;
+  }
+  if (parser_->content_length().value_or(0) > context_->options.max_body_bytes) {
+    reject(parse_failure(beast::http::error::body_limit, context_->options.max_header_bytes,
+                         context_->options.max_body_bytes));
     return;
   }
   phase_ = phase::body;
@@ -328,20 +355,11 @@ void connection::on_body() {
                            std::make_unique<connection_responder>(shared_from_this(), number_));
 }
 
-/// The server has too many connections. This one no longer counts while the client takes leave.
-void connection::refuse() {
-  refused_ = true;
-  ++context_->refused;
-  failure why{error_kind::too_many_connections,
-              "The server has too many open connections; please retry."};
-  why.retry_after = "1";
-  keep_alive_ = false;
-  answer_early(error_response(why));
-}
-
 /// Answers bytes that are no request; nothing after them can be trusted.
 void connection::reject(const failure& why) {
-  if (head_.request_id.empty() || phase_ == phase::head)
+  if (head_.method.empty())
+    head_ = std::move(parser_->head());
+  if (head_.request_id.empty())
     head_.request_id = "req_" + random_id(24);
   head_.received = clock::now();
   keep_alive_ = false;
@@ -372,17 +390,18 @@ void connection::put_response(const response& x, framing body) {
   if (context_->draining)
     keep_alive_ = false;
   auto bytes = render_head(x, head_, body, keep_alive_);
-  if (has_body && !x.body.empty()) {
-    if (body == framing::chunked)
-      bytes += chunk(x.body);
-    else
-      bytes += x.body;
-  }
-  put(std::move(bytes));
+  if (has_body && !x.body.empty())
+    bytes += body == framing::chunked ? chunk(x.body) : x.body;
+  put(std::move(bytes), x.body.size());
 }
 
-void connection::put(std::string bytes) {
-  output_.push_back(std::move(bytes));
+void connection::put(std::string bytes, std::size_t payload) {
+  output_.push_back({std::move(bytes), payload});
+}
+
+void connection::put_piece(std::string piece) {
+  const auto payload = piece.size();
+  put(framing_ == framing::chunked ? chunk(piece) : std::move(piece), payload);
 }
 
 void connection::flush() {
@@ -393,7 +412,7 @@ void connection::flush() {
   for (const auto& piece : output_) {
     if (n == gathered_.size())
       break;
-    gathered_[n] = asio::buffer(piece) + (n == 0 ? output_offset_ : 0);
+    gathered_[n] = asio::buffer(piece.bytes) + (n == 0 ? output_offset_ : 0);
     ++n;
   }
   if (phase_ == phase::answering)
@@ -413,9 +432,9 @@ void connection::on_written(const error_code& ec, std::size_t n) {
     close();
     return;
   }
-  drained_ += n;
-  for (output_offset_ += n; !output_.empty() && output_offset_ >= output_.front().size();) {
-    output_offset_ -= output_.front().size();
+  for (output_offset_ += n; !output_.empty() && output_offset_ >= output_.front().bytes.size();) {
+    output_offset_ -= output_.front().bytes.size();
+    drained_ += output_.front().payload;
     output_.pop_front();
   }
   if (listener_ && drained_ >= drain_step_) {
@@ -492,6 +511,8 @@ void connection::on_drain() {
     asio::post(socket_.get_executor(), [self = std::move(self)] {
       if (self->phase_ == phase::idle && self->input_.size() == 0)
         self->close();
+      else if (self->phase_ == phase::head || self->phase_ == phase::body)
+        self->expire_after(drain_patience);
     });
 }
 

@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace lang_agent::http {
 
@@ -50,7 +51,8 @@ public:
   /// Of one request on this connection: calls that name an earlier one do nothing.
   using request_number = std::uint64_t;
 
-  connection(socket s, std::shared_ptr<connection_context> context);
+  /// `refused`: one too many; it is told so at its first request.
+  connection(socket s, std::shared_ptr<connection_context> context, bool refused);
   ~connection() override;
 
   void start(); ///< from any thread
@@ -85,14 +87,15 @@ private:
   void on_eof();
   void process();
   bool parse();
+  bool skip_empty_lines();
   void on_head();
   void on_body();
-  void refuse();
   void reject(const failure& why);
   void answer_early(response x);
 
   void put_response(const response& x, framing body);
-  void put(std::string bytes);
+  void put(std::string bytes, std::size_t payload = 0);
+  void put_piece(std::string piece);
   void flush();
   void on_written(const boost::system::error_code& ec, std::size_t n);
   void answer_ended();
@@ -113,9 +116,10 @@ private:
   bool reading_ = false;
   bool eof_ = false;
   bool keep_alive_ = true;
-  bool refused_ = false;
+  const bool refused_;
 
-  boost::beast::flat_buffer input_;
+  std::vector<char> incoming_;      ///< of the read under way: parsing goes on meanwhile
+  boost::beast::flat_buffer input_; ///< what has come and is not parsed yet
   std::optional<request_parser> parser_;
 
   // The request being answered.
@@ -128,7 +132,11 @@ private:
   std::size_t drain_step_ = 0;
   std::size_t drained_ = 0;
 
-  std::deque<std::string> output_;
+  struct output_piece {
+    std::string bytes;
+    std::size_t payload; ///< bytes that its sender counts; without head and framing
+  };
+  std::deque<output_piece> output_;
   std::size_t output_offset_ = 0; ///< written bytes of its front
   /// What a write under way refers to; a write that waits for the socket looks at it again.
   std::array<boost::asio::const_buffer, 16> gathered_;

@@ -4,6 +4,9 @@ namespace lang_agent::http::dom {
 
 namespace {
 
+/// The member whose elements are noted, too: only of messages is their text needed.
+constexpr std::string_view rows_of = "messages";
+
 struct span {
   std::size_t begin;
   std::size_t end;
@@ -48,6 +51,7 @@ public:
     if (!check_text({x, n}))
       return false;
     if (depth_ == 1) {
+      has_rows_ = std::string_view{x, n} == rows_of;
       // The value starts after the colon.
       auto i = text_.find(':', stream_.Tell());
       begin_ = text_.find_first_not_of(" \t\r\n", i + 1);
@@ -100,7 +104,8 @@ private:
 
   bool value_end() {
     if (depth_ == 2) {
-      current_rows_.push_back({row_begin_, stream_.Tell()});
+      if (has_rows_)
+        current_rows_.push_back({row_begin_, stream_.Tell()});
     } else if (depth_ == 1) {
       members.push_back({begin_, stream_.Tell()});
       rows.push_back(std::move(current_rows_));
@@ -117,6 +122,7 @@ private:
   bool too_deep_ = false;
   bool lone_surrogate_ = false;
   std::size_t begin_ = 0;
+  bool has_rows_ = false;
   std::size_t row_begin_ = 0;
   std::vector<span> current_rows_;
 };

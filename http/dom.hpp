@@ -50,7 +50,7 @@ public:
     const value* name;
     const value* content;
     std::string_view raw;               ///< its value in the text
-    std::vector<std::string_view> rows; ///< the elements' text, if it is an array of objects
+    std::vector<std::string_view> rows; ///< of "messages": the text of its elements
   };
 
   enum class outcome { ok, malformed, too_deep, not_an_object };

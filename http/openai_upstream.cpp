@@ -28,21 +28,6 @@ constexpr std::size_t max_error_body = 64 * 1024;
 /// After the last finish reason, how long [DONE] may take; after [DONE], the end of the body.
 constexpr std::chrono::seconds tail_time{2};
 
-/// Replaces what a client must not see in an upstream's own words: our key, its address.
-void redact(failure& why, const upstream_options& options) {
-  const auto replace = [](std::string& text, const std::string& secret) {
-    if (secret.empty())
-      return;
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at))
-      text.replace(at, secret.size(), "[redacted]");
-  };
-  for (auto* text : {&why.message, &why.param, &why.code, &why.type, &why.retry_after}) {
-    replace(*text, options.api_key);
-    replace(*text, options.url.authority);
-    replace(*text, options.url.host);
-  }
-}
-
 std::uint64_t estimated_tokens(const message_list& prompt) {
   std::uint64_t sum = 0;
   for (const auto& message : prompt)
@@ -60,10 +45,10 @@ public:
         listener_(std::move(listener)),
         request_id_(request.request_id),
         stream_(request.parameters.stream),
-        wanted_choices_(request.parameters.choices),
         credit_(static_cast<std::int64_t>(request.credit)),
         prompt_tokens_(estimated_tokens(request.prompt)),
-        answer_(pool_->options.max_answer_bytes, prompt_tokens_),
+        answer_(pool_->options.max_answer_bytes, prompt_tokens_, request.parameters.choices,
+                pool_->secrets),
         sse_(pool_->options.max_answer_bytes),
         ends_(clock::now() + pool_->options.total_timeout) {
     body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
@@ -170,7 +155,7 @@ private:
     }
     reading_ = true;
     if (heard_)
-      set_deadline(in_tail() ? tail_time : pool_->options.idle_timeout);
+      set_deadline(answer_.complete() ? tail_time : pool_->options.idle_timeout);
     link_->read(input_.prepare(read_bytes),
                 [self = shared_from_this(), link = link_](const error_code& ec, std::size_t n) {
                   self->reading_ = false;
@@ -254,11 +239,6 @@ private:
     return stream_ && parser_->status() == 200 && parser_->is_event_stream();
   }
 
-  /// Only the end of the stream is missing: usage, [DONE], the end of the body.
-  bool in_tail() const {
-    return answer_.complete() && (answer_.done() || answer_.choices() >= wanted_choices_);
-  }
-
   void deliver() {
     if (deltas_.empty() || !listener_)
       return;
@@ -318,7 +298,8 @@ private:
       return;
     }
     if (parser_->status() != 200) {
-      auto why = decode_upstream_error(parser_->status(), whole_, parser_->retry_after());
+      auto why =
+          decode_upstream_error(parser_->status(), whole_, parser_->retry_after(), pool_->secrets);
       fail(std::move(why), "HTTP " + std::to_string(parser_->status()));
       return;
     }
@@ -338,11 +319,9 @@ private:
 
   /// False: the stream is not complete.
   bool finish_stream() {
+    // An event that lacks its blank line still counts; one that was cut in the middle does not.
     sse_.finish([this](std::string_view data) { on_event(data); });
-    if (problem_) {
-      fail(std::move(*problem_), "refused by the codec");
-      return true;
-    }
+    problem_.reset();
     deliver();
     if (!answer_.complete())
       return false;
@@ -361,7 +340,7 @@ private:
       complete();
       return;
     }
-    auto decoded = decode_answer(whole_, prompt_tokens_);
+    auto decoded = decode_answer(whole_, prompt_tokens_, pool_->secrets);
     if (auto* why = std::get_if<failure>(&decoded)) {
       fail(std::move(*why), "refused by the codec");
       return;
@@ -388,7 +367,6 @@ private:
     if (const auto listener = std::move(listener_)) {
       spdlog::warn("upstream failed name={} request={} code={} detail=\"{}\"", pool_->options.name,
                    request_id_, contract_of(why.kind).code, detail);
-      redact(why, pool_->options);
       listener->on_failed(std::move(why));
     }
     if (parser_ && parser_->is_done() && sent_)
@@ -440,7 +418,6 @@ private:
   std::shared_ptr<exchange_listener> listener_; ///< gone once it has heard the end
   std::string request_id_;
   bool stream_;
-  std::uint32_t wanted_choices_;
   std::int64_t credit_;
   std::uint64_t prompt_tokens_;
   std::string head_;

@@ -268,7 +268,7 @@ const std::unordered_map<std::string_view, rule> rules{
     {"messages", any_array},
     {"metadata", metadata},
     {"modalities", modalities},
-    {"model", any_string},
+    {"model", [](const value& x) { return string_up_to(x, 256); }},
     {"moderation", any_object},
     {"n", [](const value& x) { return integer_in(x, 1, 128); }},
     {"parallel_tool_calls", any_flag},

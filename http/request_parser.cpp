@@ -51,9 +51,11 @@ std::string path_of(std::string_view target) {
 
 } // namespace
 
-request_parser::request_parser(std::size_t max_header_bytes, std::size_t max_body_bytes) {
+request_parser::request_parser(std::size_t max_header_bytes, std::size_t max_body_bytes)
+    : max_body_bytes_(max_body_bytes) {
   header_limit(static_cast<std::uint32_t>(max_header_bytes));
-  body_limit(max_body_bytes);
+  // A body that is announced as too large is the connection's business, after the key's check.
+  body_limit(boost::none);
 }
 
 bool request_parser::has_body() const {
@@ -66,6 +68,8 @@ std::optional<failure> request_parser::check_head() const {
   };
   if (hosts_ > 1 || bad_host_ || (hosts_ == 0 && head_.is_http_1_1))
     return invalid("The request must have exactly one valid Host header.");
+  if (twice_)
+    return invalid("The Authorization and Content-Type headers must be given once.");
   if (bad_target_)
     return invalid("The request target must be a path.");
   if (has_transfer_encoding_ && (bad_encoding_ || !chunked()))
@@ -92,9 +96,11 @@ void request_parser::on_field_impl(beast::http::field name, string_view name_str
     bad_host_ = value.find_first_of(" ,/@\t") != string_view::npos;
     break;
   case field::authorization:
+    twice_ = twice_ || !head_.authorization.empty();
     head_.authorization = text(value);
     break;
   case field::content_type:
+    twice_ = twice_ || !head_.content_type.empty();
     head_.content_type = text(value);
     break;
   case field::expect:
@@ -125,10 +131,19 @@ void request_parser::on_body_init_impl(const boost::optional<std::uint64_t>& len
     body_.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));
 }
 
-std::size_t request_parser::on_body_impl(string_view body, error_code&) {
+std::size_t request_parser::on_body_impl(string_view body, error_code& ec) {
+  if (!discard_ && body_.size() + body.size() > max_body_bytes_) {
+    ec = beast::http::error::body_limit;
+    return 0;
+  }
   if (!discard_)
     body_.append(body.data(), body.size());
   return body.size();
+}
+
+void request_parser::on_chunk_header_impl(std::uint64_t size, string_view, error_code& ec) {
+  if (!discard_ && size > max_body_bytes_ - body_.size())
+    ec = beast::http::error::body_limit;
 }
 
 std::size_t request_parser::on_chunk_body_impl(std::uint64_t, string_view body, error_code& ec) {

@@ -54,16 +54,18 @@ private:
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override;
   std::size_t on_body_impl(string_view body, error_code&) override;
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code&) override;
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
   void on_finish_impl(error_code&) override {}
 
+  std::size_t max_body_bytes_;
   request_head head_;
   std::string body_;
   bool discard_ = false;
   bool expects_continue_ = false;
   bool has_transfer_encoding_ = false;
   bool bad_encoding_ = false;
+  bool twice_ = false;
   bool bad_target_ = false;
   bool bad_host_ = false;
   unsigned hosts_ = 0;

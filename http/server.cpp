@@ -5,6 +5,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
+#include <new>
+
 namespace lang_agent::http {
 
 namespace asio = boost::asio;
@@ -58,7 +61,10 @@ private:
     tcp::resolver resolver{context_};
     const auto found = resolver.resolve(
         shared_->options.host, std::to_string(shared_->options.port), tcp::resolver::passive);
-    const auto endpoint = found.begin()->endpoint();
+    // A name like "localhost" has several addresses: IPv4 first, as most clients try it.
+    const auto is_v4 = [](const auto& x) { return x.endpoint().address().is_v4(); };
+    const auto v4 = std::find_if(found.begin(), found.end(), is_v4);
+    const auto endpoint = (v4 != found.end() ? v4 : found.begin())->endpoint();
     acceptor_.open(endpoint.protocol());
     acceptor_.set_option(tcp::acceptor::reuse_address{true});
     acceptor_.bind(endpoint);
@@ -84,9 +90,15 @@ private:
       accept_later();
       return;
     }
-    error_code ignored;
-    socket.set_option(tcp::no_delay{true}, ignored);
-    std::make_shared<connection>(std::move(socket), shared_)->start();
+    try {
+      error_code ignored;
+      socket.set_option(tcp::no_delay{true}, ignored);
+      const bool refused = shared_->served_connections() >= shared_->options.max_connections;
+      std::make_shared<connection>(std::move(socket), shared_, refused)->start();
+    } catch (const std::bad_alloc&) {
+      accept_later(); // the socket is closed; others may fit again soon
+      return;
+    }
     accept();
   }
 

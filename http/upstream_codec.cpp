@@ -43,7 +43,8 @@ std::string encode_upstream_request(const chat_parameters& parameters, const mes
   return out;
 }
 
-failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after) {
+failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after,
+                              const redaction& redact) {
   if (status == 401 || status == 403 || status == 407)
     return {error_kind::upstream_auth_failed,
             "The upstream model refused the server's credentials. The operator of this server has "
@@ -55,8 +56,10 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
       document.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok;
   const auto* error = parsed ? member_of(document, "error") : nullptr;
   const auto read = [&](const char* name) -> std::string {
-    const auto* x = error && error->IsObject() ? find_string(*error, name) : nullptr;
-    return x ? std::string{text(*x)} : std::string{};
+    const auto* x = error && error->IsObject() ? find(*error, name) : nullptr;
+    if (x && x->IsInt() && name == std::string_view{"code"})
+      return std::to_string(x->GetInt());
+    return x && x->IsString() ? std::string{text(*x)} : std::string{};
   };
   auto message = read("message");
   if (error && error->IsString())
@@ -65,6 +68,7 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
   for (const char* name : {"message", "detail"})
     if (const auto* x = parsed && message.empty() ? member_of(document, name) : nullptr)
       message = x->IsString() ? std::string{text(*x)} : dom::dump(*x);
+  message = redact(std::move(message));
   if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422
       || status == 429) {
     failure out{error_kind::upstream_rejected, message.empty()
@@ -72,8 +76,8 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
                                                          + std::to_string(status) + ")."
                                                    : message};
     out.status = status;
-    out.param = read("param");
-    out.code = read("code");
+    out.param = redact(read("param"));
+    out.code = redact(read("code"));
     out.type = read("type");
     if (out.type.empty() && status == 429)
       out.type = "rate_limit_error";
@@ -87,12 +91,13 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
   return out;
 }
 
-std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens) {
+std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens,
+                                            const redaction& redact) {
   dom::spanned_document document;
   if (document.parse(body, max_upstream_depth) != dom::spanned_document::outcome::ok)
     return broken("it is no JSON object");
-  if (member_of(document, "error"))
-    return decode_upstream_error(500, body, {});
+  if (has_error(document))
+    return decode_upstream_error(500, body, {}, redact);
   const auto* choices = member_of(document, "choices");
   if (!choices || !choices->IsArray() || choices->Empty())
     return broken("it has no choices");
@@ -114,7 +119,7 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
   }
   std::sort(out.choices.begin(), out.choices.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
-  out.members = foreign_members(document);
+  out.members = redact(foreign_members(document));
   out.usage = read_usage(member_of(document, "usage"));
   complete_answer(out, prompt_tokens);
   return out;

@@ -1,6 +1,7 @@
 /// What goes to an OpenAI-compatible upstream and what comes back, between JSON and domain types.
 #pragma once
 
+#include "http/redaction.hpp"
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
 
@@ -16,10 +17,11 @@ std::string encode_upstream_request(const chat_parameters& parameters, const mes
                                     const std::string& model, bool replay_reasoning);
 
 /// A whole chat.completion. `prompt_tokens` is the estimate to use where the upstream has no usage.
-std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens);
+std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens,
+                                            const redaction& redact = {});
 
-/// The failure that an upstream's error answer means to the client. The message may still hold
-/// the upstream's own words: see `redaction`.
-failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after);
+/// The failure that an upstream's error answer means to the client.
+failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after,
+                              const redaction& redact = {});
 
 } // namespace lang_agent::http

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 
 namespace lang_agent::http {
 
@@ -39,25 +40,41 @@ upstream_link::~upstream_link() {
 
 void upstream_link::connect(on_connected done) {
   const auto& url = pool_->options.url;
-  auto on_resolved = [self = shared_from_this(), done = std::move(done)](
-                         const error_code& ec, const tcp::resolver::results_type& found) mutable {
-    if (ec) {
-      done(ec);
-      return;
-    }
-    asio::async_connect(
-        self->socket_, found,
-        [self, done = std::move(done)](const error_code& failed, const tcp::endpoint&) mutable {
-          if (failed) {
-            done(failed);
-            return;
-          }
-          error_code ignored;
-          self->socket_.set_option(tcp::no_delay{true}, ignored);
-          self->handshake(std::move(done));
-        });
-  };
-  resolver_.async_resolve(url.host, std::to_string(url.port), std::move(on_resolved));
+  error_code not_an_address;
+  const auto address = asio::ip::make_address(url.host, not_an_address);
+  if (!not_an_address) {
+    connect_to(std::array{tcp::endpoint{address, url.port}}, std::move(done));
+    return;
+  }
+  resolver_.async_resolve(
+      url.host, std::to_string(url.port),
+      [self = shared_from_this(), done = std::move(done)](
+          const error_code& ec, const tcp::resolver::results_type& found) mutable {
+        if (ec)
+          done(ec);
+        else
+          self->connect_to(found, std::move(done));
+      });
+}
+
+template <class Endpoints>
+void upstream_link::connect_to(const Endpoints& endpoints, on_connected done) {
+  // Connecting would open a socket that was closed while the name was looked up.
+  if (closed_) {
+    done(asio::error::operation_aborted);
+    return;
+  }
+  asio::async_connect(socket_, endpoints,
+                      [self = shared_from_this(),
+                       done = std::move(done)](const error_code& ec, const tcp::endpoint&) mutable {
+                        if (ec || self->closed_) {
+                          done(ec ? ec : asio::error::operation_aborted);
+                          return;
+                        }
+                        error_code ignored;
+                        self->socket_.set_option(tcp::no_delay{true}, ignored);
+                        self->handshake(std::move(done));
+                      });
 }
 
 void upstream_link::handshake(on_connected done) {
@@ -97,6 +114,7 @@ void upstream_link::read(asio::mutable_buffer room, on_transferred done) {
 }
 
 void upstream_link::close() {
+  closed_ = true;
   never_expire();
   on_deadline = nullptr;
   resolver_.cancel();
@@ -127,7 +145,11 @@ void upstream_link::on_expired() {
 }
 
 link_pool::link_pool(asio::io_context& io, upstream_options o)
-    : options(std::move(o)), context(io), tls(ssl::context::tls_client), links(io) {
+    : options(std::move(o)),
+      context(io),
+      tls(ssl::context::tls_client),
+      links(io),
+      secrets({options.api_key, options.url.authority, options.url.host}) {
   if (options.url.tls)
     tls.set_default_verify_paths();
 }

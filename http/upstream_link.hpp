@@ -1,6 +1,7 @@
 /// One connection to an upstream, plain or TLS, and the pool of idle ones. Private to http/.
 #pragma once
 
+#include "http/redaction.hpp"
 #include "http/upstream.hpp"
 #include "http/watchlist.hpp"
 
@@ -52,6 +53,8 @@ public:
   void on_drain() override {}
 
 private:
+  template <class Endpoints>
+  void connect_to(const Endpoints& endpoints, on_connected done);
   void handshake(on_connected done);
 
   template <class Function>
@@ -71,6 +74,7 @@ private:
   boost::asio::ip::tcp::resolver resolver_;
   socket socket_;
   std::unique_ptr<tls_stream> tls_; ///< holds the socket once TLS starts
+  bool closed_ = false;
 };
 
 /// What the links of an upstream share, and those that wait for the next exchange. Thread-safe.
@@ -94,6 +98,7 @@ public:
   boost::asio::io_context& context;
   boost::asio::ssl::context tls;
   watchlist links;
+  const redaction secrets; ///< what clients must not see
 
 private:
   std::mutex mutex_;

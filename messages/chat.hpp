@@ -76,9 +76,10 @@ struct choice_delta {
   std::string logprobs = {};      ///< JSON; empty is null
   std::string chunk_members = {}; ///< members beside `choices`, each after a comma
 
-  /// Bytes that this delta occupies in buffers, for credit.
+  /// Bytes that this delta takes as an event, about: its parts and what stands around them. Never
+  /// more than it really takes (see `undrained`).
   std::size_t cost() const {
-    return content.size() + members.size() + logprobs.size() + chunk_members.size() + 64;
+    return content.size() + members.size() + logprobs.size() + chunk_members.size() + 190;
   }
 };
 

@@ -190,9 +190,9 @@ CAF_TEST(mistakes are told with file and line and key) {
       {"[[upstreams]]\nname = \"u\"\nmodels = [1]",
        "my.toml:3: upstreams[0].models must be a list of strings"},
       {"[[upstreams]]\nname = \"u\"\nkind = \"openai\"",
-       "upstream \"u\": base_url is \"\"; write a URL"},
+       "upstream \"u\": base_url must start with http:// or https://"},
       {"[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://k@h\"",
-       "upstream \"u\": base_url is"},
+       "upstream \"u\": base_url must start with"},
       {"[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://h\"\nidle_timeout = "
        "\"0\"",
        "must be longer than 0"},

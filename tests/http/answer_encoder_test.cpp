@@ -346,7 +346,7 @@ CAF_TEST(what a client reassembles is what the model said) {
       std::reverse(queues[i].begin(), queues[i].end());
     }
 
-    http::answer_stream stream{1'000'000, 1};
+    http::answer_stream stream{1'000'000, 1, static_cast<std::uint32_t>(said.size())};
     std::vector<choice_delta> deltas;
     while (!queues.empty()) { // choices come interleaved
       auto i = queues.begin();

@@ -12,7 +12,9 @@ using http::answer_stream;
 namespace {
 
 struct reader {
-  answer_stream stream{10'000, 77};
+  explicit reader(std::uint32_t choices = 1) : stream(10'000, 77, choices) {}
+
+  answer_stream stream;
   std::vector<choice_delta> deltas;
 
   void add(const std::string& data) {
@@ -190,12 +192,12 @@ CAF_TEST(refusals and reasoning are texts of their own) {
 }
 
 CAF_TEST(several choices are kept apart) {
-  reader x;
+  reader x{2};
   x.add(R"({"choices":[{"index":1,"delta":{"content":"b"}}]})");
   x.add(
       R"({"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"B"},"finish_reason":"stop"}]})");
   x.add(R"({"choices":[{"index":0,"delta":{},"finish_reason":"length"}]})");
-  CAF_CHECK_EQUAL(x.stream.choices(), 2u);
+  CAF_CHECK(x.stream.complete());
   CAF_REQUIRE_EQUAL(x.deltas.size(), 3u);
   CAF_CHECK_EQUAL(x.deltas[0].index, 1u);
   const auto whole = x.finish();
@@ -205,6 +207,40 @@ CAF_TEST(several choices are kept apart) {
   CAF_CHECK_EQUAL(whole.choices[1].index, 1u);
   CAF_CHECK_EQUAL(at(whole.choices[1].message, "content"), R"("bB")");
   CAF_CHECK_EQUAL(at(whole.message->json, "content"), R"("a")");
+}
+
+CAF_TEST(a stream is complete only with all choices that were asked for) {
+  reader x{2};
+  x.add(R"({"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]})");
+  CAF_CHECK(!x.stream.complete());
+  x.add(R"({"choices":[{"index":1,"delta":{"content":"b"},"finish_reason":"stop"}]})");
+  CAF_CHECK(x.stream.complete());
+}
+
+CAF_TEST(a choice that was not asked for is no answer) {
+  reader x{2};
+  const auto why = x.stream.add(R"({"choices":[{"index":2,"delta":{"content":"a"}}]})", x.deltas);
+  CAF_REQUIRE(why);
+  CAF_CHECK(why->kind == error_kind::upstream_error);
+}
+
+CAF_TEST(more tool calls than anybody needs are no answer) {
+  answer_stream stream{10'000'000, 0};
+  std::vector<choice_delta> deltas;
+  std::optional<failure> why;
+  for (int i = 0; i < 2000 && !why; ++i)
+    why =
+        stream.add(R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":)" + std::to_string(i)
+                       + R"(,"id":"c","function":{"name":"f","arguments":""}}]}}]})",
+                   deltas);
+  CAF_CHECK(why);
+}
+
+CAF_TEST(members of a tool call that only its upstream knows are kept) {
+  reader x;
+  x.delta(R"({"tool_calls":[{"index":0,"id":"c","type":"function","extra_content":{"s":"1"},)"
+          R"("function":{"name":"f","arguments":"{}"}}]})");
+  CAF_CHECK(x.message().find(R"("extra_content":{"s":"1"})") != std::string::npos);
 }
 
 CAF_TEST(logprobs and members beside choices pass on) {
@@ -244,6 +280,7 @@ CAF_TEST(a stream is complete after its end or all its finish reasons) {
     std::vector<std::string> events;
     bool complete;
     const char* reason; ///< if complete
+    std::uint32_t choices = 1;
   };
   const std::string text = R"({"choices":[{"index":0,"delta":{"content":"x"}}]})";
   const std::string calls =
@@ -260,11 +297,11 @@ CAF_TEST(a stream is complete after its end or all its finish reasons) {
       {{text, "[DONE] "}, true, "stop"},
       {{calls, "[DONE]"}, true, "tool_calls"},
       {{text, stop}, true, "stop"},
-      {{text, second, stop}, false, ""},
-      {{text, second, stop, "[DONE]"}, true, "stop"},
+      {{text, second, stop}, false, "", 2},
+      {{text, second, stop, "[DONE]"}, true, "stop", 2},
   };
   for (const auto& x : table) {
-    reader in;
+    reader in{x.choices};
     for (const auto& event : x.events)
       in.add(event);
     CAF_CHECK_EQUAL(in.stream.complete(), x.complete);

@@ -274,20 +274,27 @@ CAF_TEST(each status of an upstream has its meaning) {
 }
 
 CAF_TEST(error bodies of any kind are survived) {
-  const std::pair<const char*, const char*> table[] = {
+  struct row {
+    const char* body;
+    const char* message;
+    const char* code = "";
+  };
+  const row table[] = {
       {"", "The upstream model refused the request (HTTP 429)."},
       {"<html>no</html>", "The upstream model refused the request (HTTP 429)."},
       {"[]", "The upstream model refused the request (HTTP 429)."},
       {R"({"error":{"message":5}})", "The upstream model refused the request (HTTP 429)."},
       {R"({"error":[]})", "The upstream model refused the request (HTTP 429)."},
       {R"({"error":"slow down"})", "slow down"},
-      {R"({"error":{"message":"m","code":429,"param":null,"type":[]}})", "m"},
+      {R"({"error":{"message":"m","code":429,"param":null,"type":[]}})", "m", "429"},
+      {R"({"detail":"as FastAPI says it"})", "as FastAPI says it"},
+      {R"({"object":"error","message":"as vLLM said it"})", "as vLLM said it"},
   };
-  for (const auto& [body, message] : table) {
+  for (const auto& [body, message, code] : table) {
     const auto why = http::decode_upstream_error(429, body, "");
     CAF_CHECK_EQUAL(why.message, message);
     CAF_CHECK_EQUAL(why.type, "rate_limit_error");
-    CAF_CHECK_EQUAL(why.code, "");
+    CAF_CHECK_EQUAL(why.code, code);
     CAF_CHECK_EQUAL(why.param, "");
   }
 }
