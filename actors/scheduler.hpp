@@ -2,8 +2,7 @@
 /// io_context.
 ///
 /// A message between actors of the pool becomes an `asio::defer`, which the running thread picks up
-/// itself: no wake-up, no second queue. CAF's timers run on the same context. Measured against
-/// CAF's own schedulers in `docs/architecture.md`.
+/// itself: no wake-up, no second queue. CAF's timers run on the same context.
 #pragma once
 
 #include <caf/actor_system_config.hpp>

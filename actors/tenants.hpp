@@ -38,7 +38,7 @@ private:
 };
 
 /// Keys are kept and compared as SHA-256: a lookup tells an attacker nothing about how close a
-/// guess is, and memory holds no keys. Thread-safe.
+/// guess is. Thread-safe.
 class tenant_table {
 public:
   explicit tenant_table(const std::vector<tenant_settings>& settings);

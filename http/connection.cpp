@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <span>
 
 namespace lang_agent::http {
 
@@ -151,7 +150,7 @@ void connection::write(request_number n, std::string piece, bool last) {
       return;
     }
     if (self.framing_ == framing::chunked)
-      self.put("0\r\n\r\n");
+      self.output_.push("0\r\n\r\n", 0);
     self.answer_ended();
   });
 }
@@ -341,7 +340,7 @@ void connection::on_head() {
   expire_after(context_->options.body_timeout);
   if (parser_->expects_continue() && head_.is_http_1_1 && parser_->has_body()
       && input_.size() == 0) {
-    put("HTTP/1.1 100 Continue\r\n\r\n");
+    output_.push("HTTP/1.1 100 Continue\r\n\r\n", 0);
     flush();
   }
 }
@@ -392,32 +391,21 @@ void connection::put_response(const response& x, framing body) {
   auto bytes = render_head(x, head_, body, keep_alive_);
   if (has_body && !x.body.empty())
     bytes += body == framing::chunked ? chunk(x.body) : x.body;
-  put(std::move(bytes), x.body.size());
-}
-
-void connection::put(std::string bytes, std::size_t payload) {
-  output_.push_back({std::move(bytes), payload});
+  output_.push(std::move(bytes), x.body.size());
 }
 
 void connection::put_piece(std::string piece) {
   const auto payload = piece.size();
-  put(framing_ == framing::chunked ? chunk(piece) : std::move(piece), payload);
+  output_.push(framing_ == framing::chunked ? chunk(piece) : std::move(piece), payload);
 }
 
 void connection::flush() {
   if (writing_ || output_.empty() || phase_ == phase::closed)
     return;
   writing_ = true;
-  std::size_t n = 0;
-  for (const auto& piece : output_) {
-    if (n == gathered_.size())
-      break;
-    gathered_[n] = asio::buffer(piece.bytes) + (n == 0 ? output_offset_ : 0);
-    ++n;
-  }
   if (phase_ == phase::answering)
     expire_after(context_->options.write_timeout);
-  socket_.async_write_some(std::span{gathered_.data(), n},
+  socket_.async_write_some(output_.gather(),
                            [self = shared_from_this()](const error_code& ec, std::size_t sent) {
                              self->on_written(ec, sent);
                            });
@@ -432,11 +420,7 @@ void connection::on_written(const error_code& ec, std::size_t n) {
     close();
     return;
   }
-  for (output_offset_ += n; !output_.empty() && output_offset_ >= output_.front().bytes.size();) {
-    output_offset_ -= output_.front().bytes.size();
-    drained_ += output_.front().payload;
-    output_.pop_front();
-  }
+  drained_ += output_.written(n);
   if (listener_ && drained_ >= drain_step_) {
     listener_->on_drained(drained_);
     drained_ = 0;

@@ -6,6 +6,7 @@
 /// either side closes, when a deadline passes, or when the server drains.
 #pragma once
 
+#include "http/output_queue.hpp"
 #include "http/request_parser.hpp"
 #include "http/responder.hpp"
 #include "http/server.hpp"
@@ -15,10 +16,8 @@
 #include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 
-#include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,7 +93,6 @@ private:
   void answer_early(response x);
 
   void put_response(const response& x, framing body);
-  void put(std::string bytes, std::size_t payload = 0);
   void put_piece(std::string piece);
   void flush();
   void on_written(const boost::system::error_code& ec, std::size_t n);
@@ -132,14 +130,7 @@ private:
   std::size_t drain_step_ = 0;
   std::size_t drained_ = 0;
 
-  struct output_piece {
-    std::string bytes;
-    std::size_t payload; ///< bytes that its sender counts; without head and framing
-  };
-  std::deque<output_piece> output_;
-  std::size_t output_offset_ = 0; ///< written bytes of its front
-  /// What a write under way refers to; a write that waits for the socket looks at it again.
-  std::array<boost::asio::const_buffer, 16> gathered_;
+  output_queue output_;
   bool writing_ = false;
 };
 

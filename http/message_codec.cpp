@@ -231,7 +231,9 @@ problem check_content(role who, const value& message, const std::string& where) 
   }
   if (content->IsString())
     return {};
-  if (!content->IsArray() || who == role::function)
+  if (who == role::function)
+    return invalid(where + ".content", "it must be a string");
+  if (!content->IsArray())
     return invalid(where + ".content", "it must be a string or an array of parts");
   if (content->Empty())
     return invalid(where + ".content", "it must have at least one part");

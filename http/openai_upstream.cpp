@@ -1,6 +1,4 @@
-#include "http/answer_stream.hpp"
-#include "http/response_parser.hpp"
-#include "http/sse_parser.hpp"
+#include "http/answer_reader.hpp"
 #include "http/upstream.hpp"
 #include "http/upstream_codec.hpp"
 #include "http/upstream_link.hpp"
@@ -8,7 +6,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/error.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -24,7 +21,6 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::size_t read_bytes = 4096;
-constexpr std::size_t max_error_body = 64 * 1024;
 /// After the last finish reason, how long [DONE] may take; after [DONE], the end of the body.
 constexpr std::chrono::seconds tail_time{2};
 
@@ -44,12 +40,9 @@ public:
       : pool_(std::move(pool)),
         listener_(std::move(listener)),
         request_id_(request.request_id),
-        stream_(request.parameters.stream),
         credit_(static_cast<std::int64_t>(request.credit)),
-        prompt_tokens_(estimated_tokens(request.prompt)),
-        answer_(pool_->options.max_answer_bytes, prompt_tokens_, request.parameters.choices,
-                pool_->secrets),
-        sse_(pool_->options.max_answer_bytes),
+        expected_{request.parameters.stream, request.parameters.choices,
+                  estimated_tokens(request.prompt), pool_->options.max_answer_bytes},
         ends_(clock::now() + pool_->options.total_timeout) {
     body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
                                     pool_->options.replay_reasoning);
@@ -86,7 +79,7 @@ private:
     const auto& options = pool_->options;
     head_ = "POST " + options.url.path + "/chat/completions HTTP/1.1\r\nhost: "
             + options.url.authority + "\r\ncontent-type: application/json\r\naccept: "
-            + (stream_ ? "text/event-stream" : "application/json")
+            + (expected_.stream ? "text/event-stream" : "application/json")
             + "\r\nuser-agent: lang-agent\r\nx-request-id: " + request_id_ + "\r\n";
     if (!options.api_key.empty())
       head_ += "authorization: Bearer " + options.api_key + "\r\n";
@@ -112,9 +105,9 @@ private:
     if (!link_)
       return;
     if (ec) {
-      fail(
-          {error_kind::upstream_unreachable, "The upstream model cannot be reached. Please retry."},
-          ec.message());
+      fail({{error_kind::upstream_unreachable,
+             "The upstream model cannot be reached. Please retry."},
+            ec.message()});
       return;
     }
     send();
@@ -123,7 +116,7 @@ private:
   void send() {
     sent_ = false;
     set_deadline(pool_->options.first_byte_timeout);
-    parser_.emplace([this](std::string_view piece) { on_body(piece); });
+    reader_.emplace(expected_, pool_->secrets);
     link_->write({asio::buffer(head_), asio::buffer(body_)},
                  [self = shared_from_this(), link = link_](const error_code& ec, std::size_t) {
                    if (self->link_ == link)
@@ -147,7 +140,7 @@ private:
   // -- receiving --------------------------------------------------------------------------------
 
   void read() {
-    if (!link_ || reading_ || !parser_)
+    if (!link_ || reading_ || !reader_)
       return;
     if (credit_ <= 0 && listener_) {
       link_->expire_at(ends_); // the client is slow, not the upstream
@@ -155,7 +148,7 @@ private:
     }
     reading_ = true;
     if (heard_)
-      set_deadline(answer_.complete() ? tail_time : pool_->options.idle_timeout);
+      set_deadline(reader_->is_complete() ? tail_time : pool_->options.idle_timeout);
     link_->read(input_.prepare(read_bytes),
                 [self = shared_from_this(), link = link_](const error_code& ec, std::size_t n) {
                   self->reading_ = false;
@@ -173,70 +166,16 @@ private:
     if (sent_)
       body_ = {}; // an open stream needs no memory for it
     input_.commit(n);
-    if (!parse())
+    if (auto bad = reader_->feed(input_, deltas_)) {
+      fail(std::move(*bad));
       return;
+    }
     deliver();
-    if (parser_->is_done())
-      on_answer_end();
-    else if (listener_ && answer_.done())
-      complete(); // and go on reading to the end of the body
-    read();
-  }
-
-  /// False: the exchange has ended.
-  bool parse() {
-    while (input_.size() > 0 && !parser_->is_done()) {
-      error_code ec;
-      const auto used = parser_->put(input_.data(), ec);
-      input_.consume(used);
-      if (problem_) {
-        fail(std::move(*problem_), "refused by the codec");
-        return false;
-      }
-      if (ec == beast::http::error::need_more) {
-        if (used == 0)
-          break;
-        continue;
-      }
-      if (ec) {
-        fail(broken_http(), ec.message());
-        return false;
-      }
-      if (parser_->is_done() && parser_->is_interim())
-        parser_.emplace([this](std::string_view piece) { on_body(piece); });
-    }
-    return true;
-  }
-
-  static failure broken_http() {
-    return {error_kind::upstream_error, "The upstream model sent a broken HTTP answer."};
-  }
-
-  void on_body(std::string_view piece) {
-    if (problem_ || answer_.done())
-      return;
-    if (streams()) {
-      const bool fits = sse_.feed(piece, [this](std::string_view data) { on_event(data); });
-      if (!fits)
-        problem_ = failure{error_kind::upstream_error,
-                           "The upstream model sent an event that is too large."};
-      return;
-    }
-    const auto limit = parser_->status() == 200 ? pool_->options.max_answer_bytes : max_error_body;
-    if (whole_.size() + piece.size() <= limit)
-      whole_ += piece;
-    else if (parser_->status() == 200)
-      problem_ = failure{error_kind::upstream_error, "The upstream model's answer is too long."};
-  }
-
-  void on_event(std::string_view data) {
-    if (!problem_ && !answer_.done())
-      problem_ = answer_.add(data, deltas_);
-  }
-
-  /// Whether the body is a stream of events that we asked for.
-  bool streams() const {
-    return stream_ && parser_->status() == 200 && parser_->is_event_stream();
+    if (!listener_ && reader_->is_done())
+      release();
+    else if (listener_ && (reader_->is_done() || reader_->said_done()))
+      conclude(reader_->finish(deltas_));
+    read(); // to the end of the body
   }
 
   void deliver() {
@@ -256,24 +195,9 @@ private:
       lost(ec);
       return;
     }
-    error_code cut;
-    if (ec == asio::error::eof && parser_->is_header_done())
-      parser_->put_eof(cut);
-    else
-      cut = ec;
-    if (!cut) {
-      keep_ = false;
-      on_answer_end();
-      return;
-    }
-    if (parser_->is_header_done() && parser_->status() != 200) {
-      keep_ = false;
-      on_answer_end(); // what came of an error's body will do
-      return;
-    }
-    // A stream that lacks only its end is complete.
-    if (!streams() || !finish_stream())
-      fail({error_kind::upstream_cut, "The upstream model's answer broke off."}, cut.message());
+    if (listener_)
+      conclude(reader_->finish_cut(ec, deltas_));
+    close();
   }
 
   /// The connection was lost before the first byte of an answer.
@@ -286,90 +210,33 @@ private:
       run();
       return;
     }
-    fail(
-        {error_kind::upstream_error, "The upstream model closed the connection without an answer."},
-        ec.message());
+    fail({{error_kind::upstream_error,
+           "The upstream model closed the connection without an answer."},
+          ec.message()});
   }
 
-  /// The body is read to its end.
-  void on_answer_end() {
-    if (!listener_) {
-      release();
-      return;
-    }
-    if (parser_->status() != 200) {
-      auto why =
-          decode_upstream_error(parser_->status(), whole_, parser_->retry_after(), pool_->secrets);
-      fail(std::move(why), "HTTP " + std::to_string(parser_->status()));
-      return;
-    }
-    if (streams()) {
-      if (!finish_stream())
-        fail({error_kind::upstream_cut, "The upstream model's answer broke off."},
-             "the stream ended without a finish reason");
-      return;
-    }
-    if (!parser_->is_json()) {
-      fail({error_kind::upstream_error, "The upstream model sent an answer that is no JSON."},
-           "content-type " + parser_->content_type());
-      return;
-    }
-    finish_whole();
-  }
-
-  /// False: the stream is not complete.
-  bool finish_stream() {
-    // An event that lacks its blank line still counts; one that was cut in the middle does not.
-    sse_.finish([this](std::string_view data) { on_event(data); });
-    problem_.reset();
+  void conclude(answer_reader::outcome outcome) {
     deliver();
-    if (!answer_.complete())
-      return false;
-    complete();
-    return true;
-  }
-
-  void finish_whole() {
-    if (stream_) {
-      // An upstream that does not stream: its answer is one piece.
-      if (auto why = answer_.add_whole(whole_, deltas_)) {
-        fail(std::move(*why), "refused by the codec");
-        return;
-      }
-      deliver();
-      complete();
-      return;
-    }
-    auto decoded = decode_answer(whole_, prompt_tokens_, pool_->secrets);
-    if (auto* why = std::get_if<failure>(&decoded)) {
-      fail(std::move(*why), "refused by the codec");
+    if (auto* bad = std::get_if<answer_reader::fault>(&outcome)) {
+      fail(std::move(*bad));
       return;
     }
     if (const auto listener = std::move(listener_))
-      listener->on_completed(std::move(std::get<answer>(decoded)));
-    release();
-  }
-
-  void complete() {
-    if (!answer_.complete()) {
-      fail({error_kind::upstream_error, "The upstream model sent an empty answer."}, "no choices");
-      return;
-    }
-    if (const auto listener = std::move(listener_))
-      listener->on_completed(answer_.finish());
-    if (parser_->is_done())
+      listener->on_completed(std::move(std::get<answer>(outcome)));
+    if (reader_->is_done())
       release();
     else
       set_deadline(tail_time);
   }
 
-  void fail(failure why, const std::string& detail) {
+  void fail(answer_reader::fault fault) {
+    auto& [why, detail] = fault;
     if (const auto listener = std::move(listener_)) {
       spdlog::warn("upstream failed name={} request={} code={} detail=\"{}\"", pool_->options.name,
                    request_id_, contract_of(why.kind).code, detail);
       listener->on_failed(std::move(why));
     }
-    if (parser_ && parser_->is_done() && sent_)
+    if (reader_ && reader_->is_done() && sent_)
       release();
     else
       close();
@@ -377,8 +244,8 @@ private:
 
   /// Gives the link back for the next exchange, if it can serve one.
   void release() {
-    const bool reusable = keep_ && sent_ && parser_->is_done() && parser_->keep_alive()
-                          && input_.size() == 0 && !reading_;
+    const bool reusable =
+        sent_ && reader_->is_done() && reader_->keeps_alive() && input_.size() == 0 && !reading_;
     if (!reusable || !link_) {
       close();
       return;
@@ -401,25 +268,24 @@ private:
   void deadline_passed() {
     if (!link_)
       return;
-    if (listener_ && answer_.complete()) {
-      complete();
+    if (listener_ && reader_ && reader_->is_complete()) {
+      conclude(reader_->finish(deltas_));
       close();
       return;
     }
-    const char* what = !parser_ ? "connect" : !heard_ ? "first byte" : "next piece";
-    fail({error_kind::upstream_timeout,
-          clock::now() >= ends_
-              ? std::string{"The upstream model took too long for its whole answer."}
-              : std::string{"The upstream model took too long: no "} + what + " in time."},
-         std::string{"timeout: "} + what);
+    const char* what = !reader_ ? "connect" : !heard_ ? "first byte" : "next piece";
+    failure why{error_kind::upstream_timeout,
+                std::string{"The upstream model took too long: no "} + what + " in time."};
+    if (clock::now() >= ends_)
+      why.message = "The upstream model took too long for its whole answer.";
+    fail({std::move(why), std::string{"timeout: "} + what});
   }
 
   std::shared_ptr<link_pool> pool_;
   std::shared_ptr<exchange_listener> listener_; ///< gone once it has heard the end
   std::string request_id_;
-  bool stream_;
   std::int64_t credit_;
-  std::uint64_t prompt_tokens_;
+  answer_reader::expectation expected_;
   std::string head_;
   std::string body_;
 
@@ -429,15 +295,10 @@ private:
   bool reading_ = false;
   bool sent_ = false;
   bool heard_ = false; ///< a byte of an answer has come
-  bool keep_ = true;
 
   beast::flat_buffer input_;
-  std::optional<response_parser> parser_;
-  answer_stream answer_;
-  sse_parser sse_;
-  std::string whole_; ///< a body that is no stream of events
+  std::optional<answer_reader> reader_; ///< once the request goes out
   std::vector<choice_delta> deltas_;
-  std::optional<failure> problem_;
   clock::time_point ends_;
 };
 

@@ -49,7 +49,7 @@ public:
   message_list instructions; ///< replace the thread's, unless empty
   message_list messages;     ///< all others, as the client sent them
   std::chrono::steady_clock::time_point arrived = {};
-  /// Counts turns in flight while it lives; see `server/`.
+  /// The tenant's permit: counts as a turn in flight while it lives.
   std::shared_ptr<void> in_flight;
 
 private:

@@ -42,7 +42,8 @@ constexpr auto drain_poll = 10ms;
 /// After the drain, how long forced-off turns may take to tell their clients.
 constexpr auto farewell = 500ms;
 
-/// Each stream takes two descriptors; the usual soft limit is far below what the system allows.
+/// The usual soft limit is far below what the system allows. A stream takes a second descriptor
+/// for its upstream.
 void raise_descriptor_limit(std::size_t max_connections) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
