@@ -204,8 +204,7 @@ void connection::on_eof() {
   eof_ = true;
   switch (phase_) {
   case phase::answering:
-    // The client can still take an answer if it only closed its sending half; one that waits for
-    // a turn is told apart by its listener.
+    // Nothing tells a client that closed its sending half from one that left: it counts as gone.
     client_gone();
     return;
   case phase::discarding:
@@ -348,6 +347,11 @@ void connection::on_head() {
 void connection::on_body() {
   phase_ = phase::answering;
   never_expire();
+  // A stream may stay open for long: it keeps no memory of its request.
+  if (!reading_ && incoming_.capacity() > first_read_bytes)
+    incoming_ = {};
+  if (input_.size() == 0 && input_.capacity() > 2 * first_read_bytes)
+    input_.shrink_to_fit();
   request x{head_, parser_->take_body()};
   parser_.reset();
   context_->handler->serve(std::move(x),

@@ -307,6 +307,10 @@ public:
   openai_upstream(asio::io_context& context, upstream_options options)
       : pool_(std::make_shared<link_pool>(context, std::move(options))) {}
 
+  ~openai_upstream() override {
+    pool_->close();
+  }
+
   std::shared_ptr<exchange> start(const exchange_request& request,
                                   std::shared_ptr<exchange_listener> listener) override {
     auto out = std::make_shared<openai_exchange>(pool_, request, std::move(listener));

@@ -177,8 +177,15 @@ void link_pool::keep(std::shared_ptr<upstream_link> link) {
   link->on_deadline = nullptr;
   link->expire_after(options.idle_connection_timeout);
   const std::lock_guard lock{mutex_};
-  if (idle_.size() < max_idle_links)
+  if (!closed_ && idle_.size() < max_idle_links)
     idle_.push_back(std::move(link));
+}
+
+void link_pool::close() {
+  std::vector<std::shared_ptr<upstream_link>> dropped; // ends without the lock
+  const std::lock_guard lock{mutex_};
+  closed_ = true;
+  dropped.swap(idle_);
 }
 
 void link_pool::drop(const upstream_link* link) {

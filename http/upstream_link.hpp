@@ -91,6 +91,9 @@ public:
   /// Keeps a link for the next exchange.
   void keep(std::shared_ptr<upstream_link> link);
 
+  /// Lets go of all idle links, and of those that come back later: they hold the pool.
+  void close();
+
   /// Drops an idle link whose time is over.
   void drop(const upstream_link* link);
 
@@ -102,6 +105,7 @@ public:
 
 private:
   std::mutex mutex_;
+  bool closed_ = false;
   std::vector<std::shared_ptr<upstream_link>> idle_; ///< the last used at the end
 };
 
