@@ -46,13 +46,6 @@ std::vector<std::string> split_words(const std::string& text) {
   return words;
 }
 
-std::uint64_t estimated_tokens(const message_list& prompt) {
-  std::uint64_t sum = 0;
-  for (const auto& message : prompt)
-    sum += message->tokens;
-  return sum;
-}
-
 class builtin_exchange final : public exchange,
                                public std::enable_shared_from_this<builtin_exchange> {
 public:
@@ -65,7 +58,7 @@ public:
         stream_(request.parameters.stream),
         choices_(request.parameters.choices),
         credit_(static_cast<std::int64_t>(request.credit)),
-        prompt_tokens_(estimated_tokens(request.prompt)),
+        prompt_tokens_(estimate_tokens(request.prompt)),
         words_(split_words(builtin_answer(request.prompt, options))) {
     const auto& limit = request.parameters.max_tokens;
     if (limit && static_cast<std::uint64_t>(*limit) < words_.size()) {

@@ -93,4 +93,11 @@ std::uint32_t estimate_tokens(std::string_view text) {
   return static_cast<std::uint32_t>((ascii + 3) / 4 + others);
 }
 
+std::uint64_t estimate_tokens(const message_list& prompt) {
+  std::uint64_t sum = 0;
+  for (const auto& message : prompt)
+    sum += message->tokens;
+  return sum;
+}
+
 } // namespace lang_agent::http

@@ -1,6 +1,7 @@
 /// JSON text helpers shared by the codecs. RapidJSON itself stays inside the codecs' .cpp files.
 #pragma once
 
+#include "messages/chat.hpp"
 #include "messages/error.hpp"
 
 #include <string>
@@ -16,5 +17,8 @@ std::string encode_error(const failure& why);
 
 /// Estimated tokens of a text: a quarter of its ASCII characters, plus all others.
 std::uint32_t estimate_tokens(std::string_view text);
+
+/// Estimated tokens of a prompt.
+std::uint64_t estimate_tokens(const message_list& prompt);
 
 } // namespace lang_agent::http

@@ -1,4 +1,5 @@
 #include "http/answer_reader.hpp"
+#include "http/json.hpp"
 #include "http/upstream.hpp"
 #include "http/upstream_codec.hpp"
 #include "http/upstream_link.hpp"
@@ -24,13 +25,6 @@ constexpr std::size_t read_bytes = 4096;
 /// After the last finish reason, how long [DONE] may take; after [DONE], the end of the body.
 constexpr std::chrono::seconds tail_time{2};
 
-std::uint64_t estimated_tokens(const message_list& prompt) {
-  std::uint64_t sum = 0;
-  for (const auto& message : prompt)
-    sum += message->tokens;
-  return sum;
-}
-
 /// One exchange over one link. Lives on the link's strand.
 class openai_exchange final : public exchange,
                               public std::enable_shared_from_this<openai_exchange> {
@@ -42,7 +36,7 @@ public:
         request_id_(request.request_id),
         credit_(static_cast<std::int64_t>(request.credit)),
         expected_{request.parameters.stream, request.parameters.choices,
-                  estimated_tokens(request.prompt), pool_->options.max_answer_bytes},
+                  estimate_tokens(request.prompt), pool_->options.max_answer_bytes},
         ends_(clock::now() + pool_->options.total_timeout) {
     body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
                                     pool_->options.replay_reasoning);
