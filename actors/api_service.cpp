@@ -2,6 +2,7 @@
 
 #include "actors/request_log.hpp"
 #include "http/documents.hpp"
+#include "http/media_type.hpp"
 
 #include <caf/send.hpp>
 
@@ -31,11 +32,8 @@ failure wrong_type(const std::string& given) {
 
 /// A missing content type is taken for JSON.
 bool is_json(const std::string& content_type) {
-  constexpr std::string_view wanted = "application/json";
-  const auto type = content_type.substr(0, content_type.find_first_of("; \t"));
-  return type.empty()
-         || std::equal(type.begin(), type.end(), wanted.begin(), wanted.end(),
-                       [](char a, char b) { return a == b || (a | 0x20) == b; });
+  return http::is_media_type(content_type, "")
+         || http::is_media_type(content_type, "application/json");
 }
 
 http::response preflight(const http::request_head& head) {

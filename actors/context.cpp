@@ -85,7 +85,7 @@ private:
 
 } // namespace
 
-prompt build_prompt(const message_list& instructions, const message_list& history,
+prompt build_prompt(const message_list& instructions, std::span<const message_ptr> history,
                     const message_list& fresh, const context_limits& limits) {
   message_list messages;
   messages.reserve(history.size() + fresh.size());

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace lang_agent {
@@ -25,7 +26,7 @@ struct prompt {
 /// one; a turn starts at a user message, so tool calls stay with their answers. Calls without an
 /// answer, answers without a call and empty assistant messages are left out. `fresh` are the new
 /// messages, after `history`.
-prompt build_prompt(const message_list& instructions, const message_list& history,
+prompt build_prompt(const message_list& instructions, std::span<const message_ptr> history,
                     const message_list& fresh, const context_limits& limits);
 
 } // namespace lang_agent

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <span>
 
 namespace lang_agent {
 
@@ -137,8 +138,7 @@ void conversation_state::start(turn_ptr turn) {
   x.fresh.assign(turn->messages.begin() + static_cast<std::ptrdiff_t>(merged.known),
                  turn->messages.end());
   x.instructions = turn->instructions.empty() ? instructions : turn->instructions;
-  const message_list kept{history.begin(),
-                          history.begin() + static_cast<std::ptrdiff_t>(merged.keep)};
+  const std::span<const message_ptr> kept{history.data(), merged.keep};
   auto prompt = build_prompt(x.instructions, kept, x.fresh, options.limits);
   if (prompt.stray_answer) {
     turn->fail(stray_answer(*prompt.stray_answer));

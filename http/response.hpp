@@ -5,7 +5,6 @@
 #include "messages/error.hpp"
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 

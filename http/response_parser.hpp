@@ -2,6 +2,8 @@
 /// to the upstream side. Source: RFC 9110 and RFC 9112.
 #pragma once
 
+#include "http/media_type.hpp"
+
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 
@@ -37,12 +39,12 @@ public:
   }
 
   bool is_event_stream() const {
-    return media_type_is("text/event-stream");
+    return is_media_type(content_type_, "text/event-stream");
   }
 
   /// A missing type is taken for JSON.
   bool is_json() const {
-    return content_type_.empty() || media_type_is("application/json");
+    return content_type_.empty() || is_media_type(content_type_, "application/json");
   }
 
   const std::string& retry_after() const {
@@ -52,8 +54,6 @@ public:
 private:
   using error_code = boost::beast::error_code;
   using string_view = boost::beast::string_view;
-
-  bool media_type_is(std::string_view x) const;
 
   void on_request_impl(boost::beast::http::verb, string_view, string_view, int,
                        error_code&) override {}
