@@ -232,7 +232,8 @@ test('a kept connection that has gone stale is replaced silently', async t => {
   const { server, upstream } = await start(t);
   for (const close of ['end', 'destroy', 'resetAndDestroy']) {
     await server.say(1, 'before');
-    const { socket } = upstream.connections.at(-1);
+    // The one that served it: the newest may be another, which an earlier round has closed.
+    const { socket } = upstream.requests.at(-1).connection;
     const gone = once(socket, close === 'end' ? 'finish' : 'close');
     socket[close]();
     await gone;
