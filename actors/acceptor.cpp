@@ -1,5 +1,7 @@
 #include "actors/acceptor.hpp"
 
+#include "actors/thread_request.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -12,7 +14,10 @@ acceptor_actor::behavior_type acceptor(acceptor_actor::pointer self,
                                        const std::shared_ptr<const request_context>& context) {
   return {
       [self, context](incoming_ptr& x) {
-        spawn_request(self->home_system(), context, std::move(x));
+        if (x->request.head.target == http::endpoint::chat_completions)
+          spawn_request(self->home_system(), context, std::move(x));
+        else
+          spawn_thread_request(self->home_system(), context, std::move(x));
       },
   };
 }

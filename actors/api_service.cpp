@@ -36,15 +36,26 @@ bool is_json(const std::string& content_type) {
          || http::is_media_type(content_type, "application/json");
 }
 
+bool is_document(http::endpoint x) {
+  using enum http::endpoint;
+  return x == info || x == health || x == models || x == model;
+}
+
+bool takes_json(http::endpoint x) {
+  using enum http::endpoint;
+  return x == chat_completions || x == change_thread || x == fork_thread;
+}
+
 http::response preflight(const http::request_head& head) {
   http::response out;
   out.status = 204;
-  http::add_header(out, "access-control-allow-methods", "GET, HEAD, POST, OPTIONS");
+  http::add_header(out, "access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
   http::add_header(out, "access-control-allow-headers",
-                   head.requested_headers.empty() ? "authorization, content-type, x-request-id"
-                                                  : head.requested_headers);
+                   head.requested_headers.empty()
+                       ? "authorization, content-type, idempotency-key, x-request-id"
+                       : head.requested_headers);
   http::add_header(out, "access-control-max-age", "86400");
-  http::add_header(out, "allow", "GET, HEAD, POST, OPTIONS");
+  http::add_header(out, "allow", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
   return out;
 }
 
@@ -74,11 +85,14 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
       return http::error_response(invalid_key(head));
     head.account = *account;
   }
-  if (route.target != http::endpoint::chat_completions)
+  if (is_document(route.target))
     return document(route);
   if (draining_)
     return http::error_response(shutting_down());
-  if (!is_json(head.content_type))
+  head.target = route.target;
+  head.parameter = route.parameter;
+  head.streams_body = route.target == http::endpoint::import_threads;
+  if (takes_json(route.target) && !is_json(head.content_type))
     return http::error_response(wrong_type(head.content_type));
   return std::nullopt;
 }

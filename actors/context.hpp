@@ -1,7 +1,7 @@
 /// What of a thread goes upstream: healed and within the budget. Pure functions.
 #pragma once
 
-#include "messages/chat.hpp"
+#include "messages/threads.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -10,16 +10,11 @@
 
 namespace lang_agent {
 
-struct context_limits {
-  std::size_t max_messages = 0; ///< 0 = unlimited
-  std::size_t max_tokens = 0;   ///< estimated; 0 = unlimited
-};
-
 struct prompt {
-  message_list messages;
-  context_size size;
+  message_list messages = {};
+  context_size size = {};
   /// The id of a tool message among the new ones that answers no call: the client's mistake.
-  std::optional<std::string> stray_answer;
+  std::optional<std::string> stray_answer = {};
 };
 
 /// Instructions first, always. Then the newest turns that fit the limits, never less than the last

@@ -1,6 +1,9 @@
 #include "actors/conversation.hpp"
 
-#include "actors/merge.hpp"
+#include "actors/history.hpp"
+#include "actors/joint_turn.hpp"
+#include "http/answer_encoder.hpp"
+#include "http/json.hpp"
 #include "messages/protocol.hpp"
 
 #include <caf/actor_system.hpp>
@@ -12,13 +15,20 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
-#include <span>
 
 namespace lang_agent {
 
 namespace {
 
 constexpr std::chrono::seconds tick_interval{1};
+/// An actor, its mailbox and its entry in the directory.
+constexpr std::size_t empty_conversation_bytes = 3072;
+
+failure retry_soon(error_kind kind, const char* message) {
+  failure out{kind, message};
+  out.retry_after = "1";
+  return out;
+}
 
 failure busy() {
   return {error_kind::thread_busy,
@@ -26,21 +36,30 @@ failure busy() {
 }
 
 failure queue_full() {
-  failure out{error_kind::thread_queue_full, "Too many turns are waiting for this thread."};
-  out.retry_after = "1";
-  return out;
+  return retry_soon(error_kind::thread_queue_full, "Too many turns are waiting for this thread.");
 }
 
 failure waited_too_long() {
-  failure out{error_kind::queue_timeout, "The turn waited too long for its thread."};
-  out.retry_after = "1";
-  return out;
+  return retry_soon(error_kind::queue_timeout, "The turn waited too long for its thread.");
 }
 
 failure shutting_down() {
-  failure out{error_kind::shutting_down, "The server is shutting down. Please retry."};
-  out.retry_after = "1";
-  return out;
+  return retry_soon(error_kind::shutting_down, "The server is shutting down. Please retry.");
+}
+
+failure key_conflict() {
+  return {error_kind::idempotency_key_conflict,
+          "The Idempotency-Key was used for another request. Use a new key for each request, and "
+          "the same one only for retries of it."};
+}
+
+failure deleted() {
+  return {error_kind::thread_changed, "The thread was deleted while this turn was waiting for it "
+                                      "or running."};
+}
+
+failure client_left() {
+  return {error_kind::client_gone, "The client left."};
 }
 
 failure stray_answer(const std::string& id) {
@@ -54,12 +73,14 @@ failure stray_answer(const std::string& id) {
 
 /// The turn that is running, and what it will store.
 struct running_turn {
-  turn_ptr request;
-  std::size_t keep = 0;      ///< of the history
-  message_list instructions; ///< of the thread from now on
-  message_list fresh;        ///< what the request adds
-  context_size context;
-  std::shared_ptr<answer> result; ///< set once the upstream is done
+  explicit running_turn(joint_turn x) : request(std::move(x)) {}
+
+  joint_turn request;
+  planned_turn plan = {};
+  bool ordered = false;                         ///< the pool has the order
+  bool shortened = false;                       ///< asked again with less context
+  std::shared_ptr<const answer> result = {};    ///< set once the upstream is done
+  std::shared_ptr<const std::string> json = {}; ///< the same as the plain answer
 };
 
 struct conversation_state {
@@ -70,38 +91,60 @@ struct conversation_state {
   bool stateless = false;
   conversation_options options;
   llm_pool_actor pool;
-  journal_actor journal;
+  journal_port journal;
+  footprint_ptr memory;
 
-  bool loaded = false;
+  std::optional<history> thread; ///< none: not loaded
   bool loading = false;
+  bool load_whole = false;  ///< the next turn needs more than the context limits do
+  std::size_t changing = 0; ///< changes of the whole thread that the journal has
   bool ticking = false;
-  message_list instructions;
-  message_list history;
-  std::deque<turn_ptr> waiting;
+  std::deque<joint_turn> waiting;
   std::optional<running_turn> running;
 
   void on_turn(turn_ptr turn);
   void on_cancelled(turn_id id);
+  void on_change(change_thread& x);
   void on_loaded(thread_loaded& x);
+  void on_found(answer_found& x);
   void on_completed(order_completed& x);
   void on_failed(order_failed& x);
   void on_stored(const turn_stored& x);
+  void on_changed();
   void on_tick();
   void on_exit(const caf::exit_msg& x);
 
 private:
+  bool joins_another(turn_ptr& turn);
   void next();
-  void start(turn_ptr turn);
+  void load();
+  void start(joint_turn x);
+  void find_replay();
+  void run();
+  void order();
+  bool shorten();
+  void store();
   void commit();
+  void fail_running(const failure& why);
+  void fail_waiting(const failure& why);
   void end_turn();
+  void forget_thread();
   void watch_queue();
 
+  bool may_be_retry(const turn& x) const {
+    return options.replay_window.count() > 0 && (x.is_retry || !x.idempotency_key.empty());
+  }
+
   bool is_running(turn_id id) const {
-    return running && running->request->id == id;
+    return running && running->request.first().id == id;
   }
 };
 
+// -- requests -------------------------------------------------------------------------------------
+
 void conversation_state::on_turn(turn_ptr turn) {
+  if (joins_another(turn))
+    return;
   const bool is_busy = running || !waiting.empty();
   if (is_busy && options.on_busy == busy_policy::reject) {
     turn->fail(busy());
@@ -111,126 +154,284 @@ void conversation_state::on_turn(turn_ptr turn) {
     turn->fail(queue_full());
     return;
   }
-  waiting.push_back(std::move(turn));
+  waiting.emplace_back(std::move(turn));
   next();
 }
 
+/// A retry of a request whose turn is waiting or running becomes part of that one.
+bool conversation_state::joins_another(turn_ptr& turn) {
+  if (!may_be_retry(*turn))
+    return false;
+  const auto try_join = [&](joint_turn& x) {
+    const auto kind = relation_of(x.first(), *turn);
+    if (kind == relation::retry)
+      x.join(std::move(turn));
+    else if (kind == relation::conflict)
+      turn->fail(key_conflict());
+    return kind != relation::other;
+  };
+  if (running && try_join(running->request))
+    return true;
+  return std::any_of(waiting.begin(), waiting.end(), try_join);
+}
+
+void conversation_state::on_cancelled(turn_id id) {
+  if (running && running->request.has(id)) {
+    // Once the answer is on its way to the store, the turn is as good as done.
+    if (running->request.leave(id) && !running->result) {
+      if (running->ordered)
+        caf::anon_send(pool, order_cancelled{running->request.first().id});
+      fail_running(client_left());
+    }
+    return;
+  }
+  const auto found =
+      std::find_if(waiting.begin(), waiting.end(), [&](const joint_turn& x) { return x.has(id); });
+  if (found != waiting.end() && found->leave(id)) {
+    found->fail(client_left());
+    waiting.erase(found);
+  }
+}
+
+void tell(const store_client_actor& client, store_answer x) {
+  if (client) // retention does not care
+    caf::anon_send(client, std::move(x));
+}
+
+/// Deleting ends what runs and waits; what makes a new thread finds that there is one already.
+void conversation_state::on_change(change_thread& x) {
+  const auto* deletion = std::get_if<delete_thread>(&x.change);
+  const bool is_busy = running || !waiting.empty();
+  const bool only_if_idle = deletion && deletion->updated_before != 0;
+  if (is_busy && (!deletion || only_if_idle)) {
+    const change_result result = deletion ? change_result{} : refusal::thread_exists;
+    tell(x.reply_to, {result});
+    return;
+  }
+  if (journal.is_full()) {
+    tell(x.reply_to, {journal_full()});
+    return;
+  }
+  if (running) {
+    if (running->ordered && !running->result)
+      caf::anon_send(pool, order_cancelled{running->request.first().id});
+    running->request.fail(deleted());
+    running.reset();
+  }
+  fail_waiting(deleted());
+  forget_thread();
+  x.through = self;
+  const auto client = x.reply_to;
+  if (journal.send(std::move(x)))
+    ++changing;
+  else
+    tell(client, {journal_full()});
+}
+
+void conversation_state::on_changed() {
+  --changing;
+  forget_thread();
+  next();
+}
+
+// -- one turn after the other ---------------------------------------------------------------------
+
 /// Starts the first waiting turn, if nothing stands in its way.
 void conversation_state::next() {
-  if (!running && !waiting.empty() && !loaded && !loading) {
-    loading = true;
-    caf::anon_send(journal, load_thread{key, self});
-  }
-  while (loaded && !running && !waiting.empty()) {
-    auto turn = std::move(waiting.front());
+  while (!running && !waiting.empty() && changing == 0 && !loading) {
+    if (!stateless && (!thread || load_whole)) {
+      load();
+      continue;
+    }
+    auto x = std::move(waiting.front());
     waiting.pop_front();
-    start(std::move(turn));
+    start(std::move(x));
   }
   if (stateless && !running)
     self->quit();
   watch_queue();
 }
 
-void conversation_state::start(turn_ptr turn) {
-  const auto merged = merge(history, turn->messages);
-  running_turn x;
-  x.keep = merged.keep;
-  x.fresh.assign(turn->messages.begin() + static_cast<std::ptrdiff_t>(merged.known),
-                 turn->messages.end());
-  x.instructions = turn->instructions.empty() ? instructions : turn->instructions;
-  const std::span<const message_ptr> kept{history.data(), merged.keep};
-  auto prompt = build_prompt(x.instructions, kept, x.fresh, options.limits);
-  if (prompt.stray_answer) {
-    turn->fail(stray_answer(*prompt.stray_answer));
+void conversation_state::load() {
+  loading = true;
+  const auto limits = load_whole ? context_limits{} : options.limits;
+  if (journal.send(load_thread{key, limits, self}))
     return;
-  }
-  x.context = prompt.size;
-  auto order = std::make_shared<llm_order>(turn->id, self, turn->requester);
-  order->request_id = turn->request_id;
-  order->parameters = turn->parameters;
-  order->prompt = std::move(prompt.messages);
-  order->context = prompt.size;
-  x.request = std::move(turn);
-  running = std::move(x);
-  caf::anon_send(pool, std::move(order));
-}
-
-void conversation_state::on_cancelled(turn_id id) {
-  if (is_running(id)) {
-    // Once the answer is on its way to the store, the turn is as good as done.
-    if (running->result)
-      return;
-    caf::anon_send(pool, order_cancelled{id});
-    running->request->forget();
-    end_turn();
-    return;
-  }
-  const auto found =
-      std::find_if(waiting.begin(), waiting.end(), [&](const turn_ptr& x) { return x->id == id; });
-  if (found != waiting.end()) {
-    (*found)->forget();
-    waiting.erase(found);
-  }
+  loading = false;
+  fail_waiting(journal_full());
 }
 
 void conversation_state::on_loaded(thread_loaded& x) {
   loading = false;
+  if (changing > 0)
+    return; // it is out of date
   if (x.why) {
-    for (auto& turn : waiting)
-      turn->fail(*x.why);
-    waiting.clear();
+    fail_waiting(*x.why);
     return;
   }
-  loaded = true;
-  instructions = std::move(x.instructions);
-  history = std::move(x.history);
+  thread.emplace(std::move(x.record));
+  load_whole = false;
+  memory->set(empty_conversation_bytes + thread->bytes());
   next();
 }
 
-void conversation_state::on_completed(order_completed& x) {
-  if (!is_running(x.id))
-    return;
-  running->result = std::move(x.result);
-  if (stateless) {
-    commit();
+void conversation_state::start(joint_turn x) {
+  x.settle_first();
+  const auto& turn = x.first();
+  if (!stateless && !thread->is_enough_for(turn.messages)) {
+    waiting.push_front(std::move(x));
+    load_whole = true;
     return;
   }
-  auto messages = running->fresh;
-  messages.push_back(running->result->message);
-  caf::anon_send(journal, store_turn{x.id, key, running->instructions, running->keep,
-                                     std::move(messages), self});
+  // Better now than after the upstream has worked for nothing.
+  if (!stateless && journal.is_full()) {
+    x.fail(journal_full());
+    return;
+  }
+  running.emplace(std::move(x));
+  if (stateless || !may_be_retry(running->request.first()))
+    run();
+  else
+    find_replay();
+}
+
+/// Asks the journal whether the request had its turn already.
+void conversation_state::find_replay() {
+  const auto& turn = running->request.first();
+  const replay_query query{key, turn.request, turn.idempotency_key,
+                           unix_now() - options.replay_window.count()};
+  if (!journal.send(find_answer{turn.id, query, self}))
+    fail_running(journal_full());
+}
+
+void conversation_state::on_found(answer_found& x) {
+  if (!is_running(x.id))
+    return;
+  if (x.why) {
+    fail_running(*x.why);
+  } else if (x.result.conflict) {
+    fail_running(key_conflict());
+  } else if (!x.result.answer.empty()) {
+    running->request.replay(std::make_shared<const std::string>(std::move(x.result.answer)));
+    end_turn();
+  } else {
+    run();
+  }
+}
+
+void conversation_state::run() {
+  const auto& turn = running->request.first();
+  static const history nothing;
+  running->plan =
+      (thread ? *thread : nothing).plan(turn.instructions, turn.messages, options.limits);
+  if (const auto& id = running->plan.shown.stray_answer) {
+    fail_running(stray_answer(*id));
+    return;
+  }
+  order();
+}
+
+void conversation_state::order() {
+  const auto& turn = running->request.first();
+  auto x = std::make_shared<llm_order>(turn.id, self, turn.requester);
+  x->request_id = turn.request_id;
+  x->parameters = turn.parameters;
+  x->prompt = std::move(running->plan.shown.messages);
+  x->context = running->plan.shown.size;
+  running->ordered = true;
+  caf::anon_send(pool, std::move(x));
 }
 
 void conversation_state::on_failed(order_failed& x) {
   if (!is_running(x.id))
     return;
-  running->request->fail(std::move(x.why));
-  end_turn();
+  running->ordered = false;
+  if (x.why.kind == error_kind::context_too_long && shorten())
+    return;
+  fail_running(x.why);
+}
+
+/// Asks once more with about half of the context. False: that is not wanted, or would not help.
+bool conversation_state::shorten() {
+  if (!options.retry_with_less_context || running->shortened || !thread)
+    return false;
+  running->shortened = true;
+  auto& shown = running->plan.shown;
+  const auto whole = thread->show(running->plan, options.limits);
+  const context_limits half{0, static_cast<std::size_t>(http::estimate_tokens(whole.messages) / 2)};
+  shown = thread->show(running->plan, half);
+  if (shown.size.used >= whole.size.used)
+    return false;
+  order();
+  return true;
+}
+
+void conversation_state::on_completed(order_completed& x) {
+  if (!is_running(x.id))
+    return;
+  running->ordered = false;
+  running->result = std::move(x.result);
+  if (stateless)
+    commit();
+  else
+    store();
+}
+
+void conversation_state::store() {
+  const auto& turn = running->request.first();
+  const http::answer_encoder encoder{turn.answer_id, turn.created, turn.parameters.model, false};
+  running->json = std::make_shared<const std::string>(encoder.whole(*running->result));
+  auto record = thread->record(running->plan, key, running->result->message);
+  record.at = unix_now();
+  record.request = turn.request;
+  record.idempotency_key = turn.idempotency_key;
+  record.key_since = record.at - options.replay_window.count();
+  if (options.replay_window.count() > 0)
+    record.answer = *running->json;
+  auto bytes = record.answer.size();
+  for (const auto& message : record.messages)
+    bytes += message->json.size();
+  if (!journal.send(store_turn{turn.id, std::move(record), self}, bytes))
+    fail_running(journal_full());
 }
 
 void conversation_state::on_stored(const turn_stored& x) {
   if (!is_running(x.id))
     return;
   if (x.why) {
-    running->request->fail(*x.why);
-    end_turn();
+    forget_thread(); // it may not be what it was
+    fail_running(*x.why);
     return;
   }
-  history.resize(running->keep);
-  history.insert(history.end(), running->fresh.begin(), running->fresh.end());
-  history.push_back(running->result->message);
-  instructions = std::move(running->instructions);
+  thread->apply(running->plan, running->result->message);
+  memory->set(empty_conversation_bytes + thread->bytes());
   commit();
 }
 
 void conversation_state::commit() {
-  running->request->commit(std::move(*running->result), running->context);
+  running->request.commit(running->result, running->json, running->plan.shown.size);
   end_turn();
+}
+
+void conversation_state::fail_running(const failure& why) {
+  running->request.fail(why);
+  end_turn();
+}
+
+void conversation_state::fail_waiting(const failure& why) {
+  for (auto& x : waiting)
+    x.fail(why);
+  waiting.clear();
 }
 
 void conversation_state::end_turn() {
   running.reset();
   next();
+}
+
+void conversation_state::forget_thread() {
+  thread.reset();
+  memory->set(empty_conversation_bytes);
 }
 
 /// A sweep runs only while turns wait.
@@ -244,26 +445,25 @@ void conversation_state::watch_queue() {
 void conversation_state::on_tick() {
   ticking = false;
   const auto oldest = self->clock().now() - options.wait_timeout;
-  while (!waiting.empty() && waiting.front()->arrived <= oldest) {
-    waiting.front()->fail(waited_too_long());
+  while (!waiting.empty() && waiting.front().first().arrived <= oldest) {
+    waiting.front().fail(waited_too_long());
     waiting.pop_front();
   }
   watch_queue();
 }
 
-/// The server stops: requesters hear why.
+/// The server stops, or the conversation leaves memory: requesters, if there are any, hear why.
 void conversation_state::on_exit(const caf::exit_msg& x) {
   if (running)
-    running->request->fail(shutting_down());
-  for (auto& turn : waiting)
-    turn->fail(shutting_down());
+    running->request.fail(shutting_down());
+  fail_waiting(shutting_down());
   self->quit(x.reason);
 }
 
 conversation_actor::behavior_type
 conversation(conversation_actor::stateful_pointer<conversation_state> self, const thread_key& key,
              bool stateless, const conversation_options& options, const llm_pool_actor& pool,
-             const journal_actor& journal) {
+             const journal_port& journal, const footprint_ptr& memory) {
   auto& state = self->state;
   state.self = self;
   state.key = key;
@@ -271,15 +471,19 @@ conversation(conversation_actor::stateful_pointer<conversation_state> self, cons
   state.options = options;
   state.pool = pool;
   state.journal = journal;
-  state.loaded = stateless; // there is nothing to load
+  state.memory = memory;
+  memory->set(empty_conversation_bytes);
   self->set_exit_handler([self](const caf::exit_msg& x) { self->state.on_exit(x); });
   return {
       [self](turn_ptr& x) { self->state.on_turn(std::move(x)); },
       [self](const turn_cancelled& x) { self->state.on_cancelled(x.id); },
+      [self](change_thread& x) { self->state.on_change(x); },
       [self](thread_loaded& x) { self->state.on_loaded(x); },
+      [self](answer_found& x) { self->state.on_found(x); },
       [self](order_completed& x) { self->state.on_completed(x); },
       [self](order_failed& x) { self->state.on_failed(x); },
       [self](const turn_stored& x) { self->state.on_stored(x); },
+      [self](thread_changed) { self->state.on_changed(); },
       [self](queue_tick) { self->state.on_tick(); },
   };
 }
@@ -288,8 +492,9 @@ conversation(conversation_actor::stateful_pointer<conversation_state> self, cons
 
 conversation_actor spawn_conversation(caf::actor_system& system, const thread_key& key,
                                       bool stateless, const conversation_options& options,
-                                      const llm_pool_actor& pool, const journal_actor& journal) {
-  return system.spawn(conversation, key, stateless, options, pool, journal);
+                                      const llm_pool_actor& pool, const journal_port& journal,
+                                      footprint_ptr memory) {
+  return system.spawn(conversation, key, stateless, options, pool, journal, std::move(memory));
 }
 
 } // namespace lang_agent

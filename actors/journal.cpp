@@ -1,10 +1,7 @@
 #include "actors/journal.hpp"
 
-#include "messages/protocol.hpp"
-
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
-#include <caf/send.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
@@ -14,53 +11,224 @@ namespace lang_agent {
 
 namespace {
 
-std::shared_ptr<failure> unavailable(const std::exception& e) {
+/// Changes of one transaction at most: bounds the work that a failing commit throws away.
+constexpr std::size_t max_group = 512;
+/// What a queued message costs beside its content.
+constexpr std::size_t message_bytes = 1024;
+
+failure unavailable(const std::exception& e) {
   spdlog::error("storage failed what=\"{}\"", e.what());
-  return std::make_shared<failure>(failure{
-      error_kind::storage_unavailable, "The server's storage is unavailable. Please retry later."});
+  return {error_kind::storage_unavailable,
+          "The server's storage is unavailable. Please retry later."};
+}
+
+/// Why a turn could not be stored although the store works.
+failure refused(refusal why) {
+  switch (why) {
+  case refusal::key_used:
+    return {error_kind::idempotency_key_conflict,
+            "The Idempotency-Key was used for another request meanwhile."};
+  case refusal::thread_full:
+    return {error_kind::invalid_request,
+            "The thread is full. Fork it at a later message, or start a new one.", "thread_id"};
+  default:
+    return {error_kind::thread_changed,
+            "The thread was changed while this turn was running. Please retry."};
+  }
 }
 
 struct journal_state {
   static inline const char* name = "lang_agent.journal";
 
+  journal_actor::pointer self = nullptr;
   std::shared_ptr<store::thread_store> store;
+  journal_options options;
 
-  void load(const load_thread& x) const {
+  // The group that is being formed: changes, and who waits for them.
+  struct customer {
+    turn_id turn = 0; ///< 0: a change of the thread API
+    conversation_actor conversation;
+    store_client_actor client = {};
+    journal_place place = {};
+    std::shared_ptr<void> in_conversation = {};
+  };
+  std::vector<store_change> changes;
+  std::vector<customer> customers;
+
+  void on_load(const load_thread& x) const {
     thread_loaded out;
     try {
-      auto record = store->load(x.key);
-      out.instructions = std::move(record.instructions);
-      out.history = std::move(record.history);
+      out.record = store->load(x.key, x.limits);
     } catch (const std::exception& e) {
-      out.why = unavailable(e);
+      out.why = std::make_shared<failure>(unavailable(e));
     }
     caf::anon_send(x.reply_to, std::move(out));
   }
 
-  void append(store_turn& x) const {
-    turn_stored out{x.id, nullptr};
+  void on_find(const find_answer& x) const {
+    answer_found out{x.id, {}, nullptr};
     try {
-      store->append({std::move(x.key), std::move(x.instructions), x.keep, std::move(x.messages)});
+      out.result = store->find_replay(x.query);
     } catch (const std::exception& e) {
-      out.why = unavailable(e);
+      out.why = std::make_shared<failure>(unavailable(e));
     }
     caf::anon_send(x.reply_to, std::move(out));
   }
+
+  void on_query(const ask_store& x) const {
+    store_answer out;
+    try {
+      out.result = store->ask(x.query);
+    } catch (const std::exception& e) {
+      out.result = unavailable(e);
+    }
+    caf::anon_send(x.reply_to, std::move(out));
+  }
+
+  void on_turn(store_turn& x) {
+    add(std::move(x.turn), {x.id, std::move(x.reply_to), {}, std::move(x.place)});
+  }
+
+  void on_change(change_thread& x) {
+    add(std::move(x.change), {0, std::move(x.through), std::move(x.reply_to), std::move(x.place),
+                              std::move(x.in_conversation)});
+  }
+
+  void commit();
+  void on_tick();
+
+private:
+  void add(store_change change, customer who) {
+    changes.push_back(std::move(change));
+    customers.push_back(std::move(who));
+    if (changes.size() >= max_group)
+      commit();
+    else if (changes.size() == 1)
+      caf::anon_send(journal_actor{self}, commit_group{});
+  }
+
+  void commit_part(std::size_t first, std::size_t count);
+  static void tell(const customer& who, const change_result& result);
+  static void tell(const customer& who, const failure& why);
+  static void tell_client(const customer& who, store_answer answer);
 };
 
-journal_actor::behavior_type journal(journal_actor::stateful_pointer<journal_state> self,
-                                     const std::shared_ptr<store::thread_store>& store) {
-  self->state.store = store;
+void journal_state::commit() {
+  if (changes.empty())
+    return;
+  commit_part(0, changes.size());
+  changes.clear();
+  customers.clear();
+}
+
+void journal_state::commit_part(std::size_t first, std::size_t count) {
+  std::vector<change_result> results;
+  try {
+    results = store->commit({changes.data() + first, count});
+  } catch (const std::exception& e) {
+    if (count == 1) {
+      tell(customers[first], unavailable(e));
+      return;
+    }
+    for (auto i = first; i < first + count; ++i)
+      commit_part(i, 1);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    tell(customers[first + i], results[i]);
+}
+
+void journal_state::tell(const customer& who, const change_result& result) {
+  if (who.turn == 0) {
+    tell_client(who, {result});
+    return;
+  }
+  turn_stored out{who.turn, nullptr};
+  if (const auto* why = std::get_if<refusal>(&result))
+    out.why = std::make_shared<failure>(refused(*why));
+  caf::anon_send(who.conversation, std::move(out));
+}
+
+void journal_state::tell(const customer& who, const failure& why) {
+  if (who.turn == 0)
+    tell_client(who, {why});
+  else
+    caf::anon_send(who.conversation, turn_stored{who.turn, std::make_shared<failure>(why)});
+}
+
+/// Nobody waits for some changes; some went through a conversation.
+void journal_state::tell_client(const customer& who, store_answer answer) {
+  if (who.conversation)
+    caf::anon_send(who.conversation, thread_changed{});
+  if (who.client)
+    caf::anon_send(who.client, std::move(answer));
+}
+
+/// Clears away in small steps, each behind what waits in the mailbox.
+void journal_state::on_tick() {
+  bool more = false;
+  try {
+    more = store->sweep(unix_now() - options.replay_window.count());
+  } catch (const std::exception& e) {
+    unavailable(e);
+  }
+  if (more)
+    caf::anon_send(journal_actor{self}, queue_tick{});
+  else
+    self->delayed_send(self, options.sweep_interval, queue_tick{});
+}
+
+using journal_pointer = journal_actor::stateful_pointer<journal_state>;
+
+journal_actor::behavior_type journal(journal_pointer self,
+                                     const std::shared_ptr<store::thread_store>& store,
+                                     const journal_options& options) {
+  auto& state = self->state;
+  state.self = self;
+  state.store = store;
+  state.options = options;
+  self->set_exit_handler([self](const caf::exit_msg& x) {
+    self->state.commit();
+    self->quit(x.reason);
+  });
+  self->delayed_send(self, options.sweep_interval, queue_tick{});
   return {
-      [self](const load_thread& x) { self->state.load(x); },
-      [self](store_turn& x) { self->state.append(x); },
+      [self](const load_thread& x) { self->state.on_load(x); },
+      [self](const find_answer& x) { self->state.on_find(x); },
+      [self](store_turn& x) { self->state.on_turn(x); },
+      [self](const ask_store& x) { self->state.on_query(x); },
+      [self](change_thread& x) { self->state.on_change(x); },
+      [self](commit_group) { self->state.commit(); },
+      [self](queue_tick) { self->state.on_tick(); },
   };
 }
 
 } // namespace
 
-journal_actor spawn_journal(caf::actor_system& system, std::shared_ptr<store::thread_store> store) {
-  return system.spawn(journal, std::move(store));
+journal_actor spawn_journal(caf::actor_system& system, std::unique_ptr<store::thread_store> opened,
+                            const journal_options& options) {
+  std::shared_ptr<store::thread_store> store{std::move(opened)}; // CAF copies arguments
+  if (options.own_thread)
+    return system.spawn<caf::detached>(journal, std::move(store), options);
+  return system.spawn(journal, std::move(store), options);
+}
+
+journal_place journal_gate::try_enter(std::size_t bytes) {
+  bytes += message_bytes;
+  auto before = queued_.load(std::memory_order_relaxed);
+  do {
+    if (before >= max_bytes_)
+      return nullptr;
+  } while (!queued_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed));
+  return {static_cast<void*>(this),
+          [gate = shared_from_this(), bytes](void*) { gate->queued_.fetch_sub(bytes); }};
+}
+
+failure journal_full() {
+  failure out{error_kind::storage_unavailable,
+              "The server's storage is too slow for its load. Please retry later."};
+  out.retry_after = "1";
+  return out;
 }
 
 } // namespace lang_agent

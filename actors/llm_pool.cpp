@@ -74,7 +74,10 @@ struct llm_pool_state {
   }
 
   void on_idle(const llm_client_idle& x) {
-    running.erase(x.last);
+    // The order's customer may have ordered again meanwhile.
+    if (const auto found = running.find(x.last);
+        found != running.end() && found->second == x.client)
+      running.erase(found);
     if (idle.size() >= max_idle && waiting.empty()) {
       clients.erase(x.client.id());
       caf::anon_send_exit(x.client, caf::exit_reason::user_shutdown);
@@ -128,7 +131,7 @@ private:
     idle.pop_back();
     const auto id = order->id;
     caf::anon_send(client, std::move(order));
-    running.emplace(id, std::move(client));
+    running.insert_or_assign(id, std::move(client));
   }
 
   /// A sweep runs only while orders wait.

@@ -2,6 +2,7 @@
 
 #include "actors/request_log.hpp"
 #include "http/answer_encoder.hpp"
+#include "http/replay.hpp"
 #include "http/thread_header.hpp"
 #include "messages/protocol.hpp"
 
@@ -80,6 +81,7 @@ struct request_state {
   thread_key key;
   std::optional<turn_id> turn; ///< set while the turn is running
   bool stream = false;
+  bool include_usage = false;
   bool begun = false;
   bool gone = false; ///< the client has left; the turn goes on by policy
   std::optional<http::answer_encoder> encoder;
@@ -93,12 +95,14 @@ struct request_state {
   void start();
   void on_deltas(const answer_deltas& x);
   void on_committed(const turn_committed& x);
+  void on_replayed(const turn_replayed& x);
   void on_failed(const turn_failed& x);
   void on_drained(std::size_t bytes);
   void on_gone();
 
 private:
-  bool ask(http::chat_request& decoded);
+  bool ask(http::chat_request& decoded, digest body);
+  http::response head() const;
   http::response head(const context_size& size) const;
   void fail(const failure& why);
   void finish(int status);
@@ -113,6 +117,7 @@ void request_state::start() {
   auto& request = incoming->request;
   record.head = request.head;
   auto decoded = http::decode_chat_request(request.body, context->decoding);
+  const auto body = http::body_digest(request.body);
   if (context->log_content)
     log_content(request.head.request_id, "request", request.body);
   request.body = {};
@@ -124,26 +129,31 @@ void request_state::start() {
   record.model = chat.parameters.model;
   record.thread = chat.thread;
   record.stream = chat.parameters.stream;
-  if (!ask(chat))
+  if (!ask(chat, body))
     fail(too_many_turns());
 }
 
 /// Asks for the turn. False: the tenant has too many.
-bool request_state::ask(http::chat_request& decoded) {
+bool request_state::ask(http::chat_request& decoded, digest body) {
   auto& owner = context->tenants->at(incoming->request.head.account);
   record.tenant = owner.name;
   auto permit = owner.try_acquire();
   if (!permit)
     return false;
   stream = decoded.parameters.stream;
-  encoder.emplace(http::make_answer_id(), std::time(nullptr), decoded.parameters.model,
-                  decoded.parameters.include_usage);
+  include_usage = decoded.parameters.include_usage;
   responder().listen(std::make_shared<mailbox_listener>(self), context->stream_buffer_bytes / 2);
 
   auto asked = std::make_shared<lang_agent::turn>(self);
   asked->key = key = {owner.name, decoded.thread};
   asked->stateless = decoded.thread.empty();
   asked->request_id = record.head.request_id;
+  asked->answer_id = http::make_answer_id();
+  asked->created = std::time(nullptr);
+  asked->request = body;
+  asked->idempotency_key = record.head.idempotency_key;
+  asked->is_retry = record.head.is_retry;
+  encoder.emplace(asked->answer_id, asked->created, decoded.parameters.model, include_usage);
   asked->parameters = std::move(decoded.parameters);
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);
@@ -155,12 +165,17 @@ bool request_state::ask(http::chat_request& decoded) {
 }
 
 http::response request_state::head(const context_size& size) const {
-  http::response out;
-  if (!key.thread.empty()) {
-    http::add_header(out, "x-thread-id", http::thread_header(key.thread));
+  auto out = head();
+  if (!key.thread.empty())
     http::add_header(out, "x-context-messages",
                      std::to_string(size.used) + "/" + std::to_string(size.total));
-  }
+  return out;
+}
+
+http::response request_state::head() const {
+  http::response out;
+  if (!key.thread.empty())
+    http::add_header(out, "x-thread-id", http::thread_header(key.thread));
   if (stream) {
     out.content_type = "text/event-stream; charset=utf-8";
     http::add_header(out, "cache-control", "no-cache, no-transform");
@@ -200,7 +215,7 @@ void request_state::on_committed(const turn_committed& x) {
     log_content(record.head.request_id, "answer", x.result->choices.front().message);
   if (!stream) {
     auto response = head(x.context);
-    response.body = encoder->whole(*x.result);
+    response.body = x.json ? *x.json : encoder->whole(*x.result);
     responder().send(std::move(response));
   } else {
     std::string events;
@@ -208,6 +223,22 @@ void request_state::on_committed(const turn_committed& x) {
     if (!begun)
       responder().begin(head(x.context));
     responder().end(std::move(events));
+  }
+  finish(200);
+}
+
+/// The answer of an earlier attempt, in the form that this one asks for.
+void request_state::on_replayed(const turn_replayed& x) {
+  turn.reset();
+  auto response = head();
+  http::add_header(response, "x-idempotent-replay", "true");
+  if (!stream) {
+    response.body = *x.json;
+    responder().send(std::move(response));
+  } else {
+    response.body = http::stream_of(*x.json, include_usage);
+    responder().begin(std::move(response));
+    responder().end({});
   }
   finish(200);
 }
@@ -236,13 +267,12 @@ void request_state::on_drained(std::size_t bytes) {
     caf::anon_send(source, credit_granted{*turn, credit});
 }
 
+/// Takes the answer all the same until the turn is over: a retry may be waiting for it.
 void request_state::on_gone() {
-  if (context->on_disconnect == disconnect_policy::finish) {
-    gone = true;
-    on_drained(std::numeric_limits<std::size_t>::max()); // nobody will take it: it counts as taken
-    return;
-  }
-  finish(499); // as nginx logs a client that closed its request
+  gone = true;
+  on_drained(std::numeric_limits<std::size_t>::max()); // nobody will take it: it counts as taken
+  if (context->on_disconnect == disconnect_policy::cancel)
+    cancel_turn();
 }
 
 void request_state::finish(int status) {
@@ -253,8 +283,7 @@ void request_state::finish(int status) {
 
 void request_state::cancel_turn() {
   if (turn)
-    caf::anon_send(shard_of(context->directory, key),
-                   turn_cancelled{key, *std::exchange(turn, std::nullopt)});
+    caf::anon_send(shard_of(context->directory, key), turn_cancelled{key, *turn});
 }
 
 request_actor::behavior_type request(request_actor::stateful_pointer<request_state> self,
@@ -268,6 +297,7 @@ request_actor::behavior_type request(request_actor::stateful_pointer<request_sta
   return {
       [self](const answer_deltas& x) { self->state.on_deltas(x); },
       [self](const turn_committed& x) { self->state.on_committed(x); },
+      [self](const turn_replayed& x) { self->state.on_replayed(x); },
       [self](const turn_failed& x) { self->state.on_failed(x); },
       [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
       [self](client_gone) { self->state.on_gone(); },

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "actors/directory.hpp"
+#include "actors/journal.hpp"
 #include "actors/tenants.hpp"
 #include "config/settings.hpp"
 #include "http/request_codec.hpp"
@@ -28,6 +29,8 @@ struct request_context {
   bool log_content = false;
   std::shared_ptr<const tenant_table> tenants;
   directory_shards directory;
+  journal_port journal;                           ///< for the thread API
+  std::size_t max_import_line = 32 * 1024 * 1024; ///< in bytes
 };
 
 /// A request and the way to answer it, on their way from the connection to the request actor.

@@ -41,8 +41,9 @@ void log_request(const request_record& x) {
   if (!x.head.client_request_id.empty())
     line += " client_request_id=" + x.head.client_request_id;
   if (!x.tenant.empty())
-    line += fmt::format(" tenant={} thread={} model={} stream={}", as_json(x.tenant),
-                        as_json(x.thread), as_json(x.model), x.stream);
+    line += fmt::format(" tenant={} thread={}", as_json(x.tenant), as_json(x.thread));
+  if (!x.model.empty())
+    line += fmt::format(" model={} stream={}", as_json(x.model), x.stream);
   if (x.first_token)
     line += fmt::format(" ttft_ms={:.1f}", ms_between(x.head.received, *x.first_token));
   line += fmt::format(" ms={:.1f}", ms_between(x.head.received, std::chrono::steady_clock::now()));

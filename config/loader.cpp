@@ -97,6 +97,19 @@ void read_threads(table_reader& in, thread_settings& out) {
   in.duration("wait_timeout", out.wait_timeout);
   in.number("max_context_messages", out.max_context_messages, 0, many);
   in.number("max_context_tokens", out.max_context_tokens, 0, many);
+  in.flag("retry_with_less_context", out.retry_with_less_context);
+  in.duration("replay_window", out.replay_window);
+  in.duration("idle_after", out.idle_after);
+  in.bytes("max_active_bytes", out.max_active_bytes);
+}
+
+void read_store(table_reader& in, store_settings& out) {
+  in.word("engine", out.engine,
+          {{"sqlite", store_engine::sqlite}, {"memory", store_engine::memory}});
+  in.text("data_dir", out.data_dir);
+  in.word("durability", out.durability,
+          {{"full", commit_durability::full}, {"os", commit_durability::os}});
+  in.bytes("max_queued_bytes", out.max_queued_bytes);
 }
 
 bool is_false(const toml::node& node) {
@@ -134,6 +147,7 @@ void read_tenant(table_reader& in, tenant_settings& out) {
     for (auto& key : file_secrets(file, "tenants.keys_file"))
       out.keys.push_back(std::move(key));
   in.number("max_turns", out.max_turns, 1, many);
+  in.duration("ttl", out.ttl);
 }
 
 void read_builtin(table_reader& in, builtin_settings& out) {
@@ -180,6 +194,7 @@ settings read_settings(const toml::table& table, const std::string& file, bool k
     sub.flag("content", out.log.content);
   });
   in.table("threads", [&](table_reader& sub) { read_threads(sub, out.threads); });
+  in.table("store", [&](table_reader& sub) { read_store(sub, out.store); });
   in.table("defaults", [&](table_reader& sub) { read_defaults(sub, out.defaults); });
   in.tables("tenants", [&](table_reader& sub) { read_tenant(sub, out.tenants.emplace_back()); });
   in.tables("upstreams", [&](table_reader& sub) {
@@ -194,6 +209,12 @@ settings read_settings(const toml::table& table, const std::string& file, bool k
 void apply_overrides(settings& out, const config_overrides& overrides) {
   if (overrides.listen)
     apply_listen(out.server, *overrides.listen, "--listen");
+  if (overrides.data_dir) {
+    out.store.engine = store_engine::sqlite;
+    out.store.data_dir = *overrides.data_dir;
+  }
+  if (overrides.ephemeral)
+    out.store.engine = store_engine::memory;
   if (out.upstreams.empty())
     out.upstreams.emplace_back().name = "main";
   auto& upstream = out.upstreams.front();

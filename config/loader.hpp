@@ -25,6 +25,8 @@ struct config_overrides {
   std::optional<std::string> upstream_url;
   std::optional<std::string> upstream_key_env;
   std::optional<std::string> model;
+  std::optional<std::string> data_dir;
+  bool ephemeral = false; ///< threads in memory only
 };
 
 /// Reads `file`, or the shipped default when empty; applies the overrides; resolves secrets from

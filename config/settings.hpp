@@ -49,6 +49,20 @@ struct thread_settings {
   milliseconds wait_timeout{600'000};
   std::size_t max_context_messages = 0; ///< 0 = unlimited
   std::size_t max_context_tokens = 0;   ///< estimated; 0 = unlimited
+  bool retry_with_less_context = true;
+  milliseconds replay_window{600'000}; ///< answers are kept so long for retries; 0 = not at all
+  milliseconds idle_after{300'000};    ///< then a conversation leaves memory
+  std::size_t max_active_bytes = 1024 * 1024 * 1024; ///< of conversations in memory
+};
+
+enum class store_engine : std::uint8_t { sqlite, memory };
+enum class commit_durability : std::uint8_t { full, os };
+
+struct store_settings {
+  store_engine engine = store_engine::sqlite;
+  std::string data_dir = "lang-agent-data";
+  commit_durability durability = commit_durability::full;
+  std::size_t max_queued_bytes = 64 * 1024 * 1024;
 };
 
 /// Parameters that are added to requests that lack them.
@@ -61,6 +75,7 @@ struct tenant_settings {
   std::string name;
   std::vector<std::string> keys;
   std::size_t max_turns = 20'000; ///< in flight at once
+  milliseconds ttl{0};            ///< threads without a turn for so long are deleted; 0 = never
 };
 
 enum class upstream_kind : std::uint8_t { builtin, openai };
@@ -97,6 +112,7 @@ struct settings {
   server_settings server;
   log_settings log;
   thread_settings threads;
+  store_settings store;
   default_parameters defaults;
   std::vector<tenant_settings> tenants;
   std::vector<upstream_settings> upstreams;

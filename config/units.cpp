@@ -54,6 +54,8 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     unit = 60'000;
   else if (x->unit == "h")
     unit = 3'600'000;
+  else if (x->unit == "d")
+    unit = 86'400'000;
   else if (!x->unit.empty() || x->number != 0)
     return std::nullopt;
   const auto result = std::chrono::milliseconds{static_cast<std::int64_t>(x->number) * unit};

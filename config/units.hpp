@@ -11,7 +11,8 @@
 
 namespace lang_agent {
 
-/// "250ms", "5s", "10m", "1h", up to a million hours; "0" is zero. Nothing for anything else.
+/// "250ms", "5s", "10m", "1h", "30d", up to a million hours; "0" is zero. Nothing for anything
+/// else.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 /// "64KiB", "32MiB", "1GiB", "512B". Nothing for anything else.

@@ -83,6 +83,10 @@ void validate(const settings& x) {
                            x.server.keepalive_timeout})
     if (value <= milliseconds{0})
       throw config_error{"the timeouts under [server] must be longer than 0"};
+  if (x.threads.idle_after <= milliseconds{0})
+    throw config_error{"threads.idle_after must be longer than 0"};
+  if (x.store.engine == store_engine::sqlite && x.store.data_dir.empty())
+    throw config_error{"store.data_dir is empty; name a directory for the database"};
   check_tenants(x);
   check_upstreams(x);
 }

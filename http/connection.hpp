@@ -7,19 +7,17 @@
 #pragma once
 
 #include "http/output_queue.hpp"
-#include "http/request_parser.hpp"
+#include "http/request_reader.hpp"
 #include "http/responder.hpp"
 #include "http/server.hpp"
 #include "http/watchlist.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,14 +52,25 @@ public:
   connection(socket s, std::shared_ptr<connection_context> context, bool refused);
   ~connection() override;
 
-  void start(); ///< from any thread
+  void start();                      ///< from any thread
+  socket::executor_type executor() { ///< from any thread
+    return socket_.get_executor();
+  }
 
-  // For the responder, from any thread.
-  void listen(request_number n, std::shared_ptr<response_listener> listener, std::size_t step);
-  void send(request_number n, response x);
-  void begin(request_number n, response x);
-  void write(request_number n, std::string piece, bool last);
-  void abandon(request_number n); ///< its responder is gone
+  // For the responder of a request, while it is current.
+  bool is_current(request_number n) const {
+    return n == number_ && !answer_complete_
+           && (phase_ == phase::answering || phase_ == phase::uploading);
+  }
+  bool client_has_gone() const {
+    return eof_;
+  }
+  void listen(std::shared_ptr<response_listener> listener, std::size_t step);
+  void read_body();
+  void send(response x);
+  void begin(response x);
+  void write(std::string piece, bool last);
+  void abandon(); ///< its responder is gone
 
   // watched
   void on_expired() override;
@@ -72,41 +81,48 @@ private:
     idle,       ///< between requests
     head,       ///< part of a head has come
     body,       ///< reading a body to serve it
-    answering,  ///< the service has the request
+    uploading,  ///< the service has the request and asks for its body in pieces
+    answering,  ///< the service has the request, and all of its body that it wants
     discarding, ///< answered early: getting past the body
     lingering,  ///< closing: the client may still be sending
     closed,
   };
 
-  template <class Function>
-  void post(Function f);
-
   void read();
   void on_read(const boost::system::error_code& ec, std::size_t n);
   void on_eof();
-  void process();
-  bool parse();
-  bool skip_empty_lines();
-  void on_head();
-  void on_body();
-  void reject(const failure& why);
-  void answer_early(response x);
 
-  void put_response(const response& x, framing body);
-  void put_piece(std::string piece);
+  void process();
+  bool advance();
+  request_reader::outcome read_step();
+  void on_complete();
+  void on_malformed();
+  void skip_rest();
+
+  void begin_request();
+  void on_head();
+  void send_continue();
+  void on_body();
+  void on_piece();
+  void body_ended();
+  void serve(std::string body);
+  void refuse();
+  void reject(const failure& why);
+  void break_upload(const failure& why);
+  void answer_early(response x);
+  void give_up_body();
+
+  void put_head(response x, framing body);
   void flush();
   void on_written(const boost::system::error_code& ec, std::size_t n);
   void answer_ended();
   void finish_request();
 
   void deadline_passed();
+  void tell_gone();
   void client_gone();
   void linger();
   void close();
-
-  bool is_current(request_number n) const {
-    return n == number_ && phase_ == phase::answering && !answer_complete_;
-  }
 
   socket socket_;
   std::shared_ptr<connection_context> context_;
@@ -116,16 +132,16 @@ private:
   bool keep_alive_ = true;
   const bool refused_;
 
-  std::vector<char> incoming_;      ///< of the read under way: parsing goes on meanwhile
-  boost::beast::flat_buffer input_; ///< what has come and is not parsed yet
-  std::optional<request_parser> parser_;
+  std::vector<char> incoming_; ///< of the read under way: parsing goes on meanwhile
+  request_reader reader_;
 
   // The request being answered.
   request_number number_ = 0;
   request_head head_;
+  bool owes_continue_ = false; ///< the client waits for our word before it sends its body
+  bool piece_wanted_ = false;  ///< of a body that is streamed
   bool answer_begun_ = false;
   bool answer_complete_ = false;
-  framing framing_ = framing::length;
   std::shared_ptr<response_listener> listener_;
   std::size_t drain_step_ = 0;
   std::size_t drained_ = 0;

@@ -12,6 +12,12 @@ std::string info_document() {
   "authentication": "Bearer Token (API Key)",
   "endpoints": {
     "/v1/chat/completions": "POST - 聊天完成接口,兼容OpenAI格式,需要API密钥验证",
+    "/v1/threads": "GET - 会话列表,需要API密钥验证",
+    "/v1/threads/{id}": "GET - 单个会话的信息;PATCH - 修改元数据;DELETE - 删除会话;需要API密钥验证",
+    "/v1/threads/{id}/messages": "GET - 会话的消息列表,需要API密钥验证",
+    "/v1/threads/{id}/fork": "POST - 复制会话,需要API密钥验证",
+    "/v1/threads/{id}/export": "GET - 导出会话(JSON Lines),需要API密钥验证",
+    "/v1/threads/import": "POST - 导入会话(JSON Lines),需要API密钥验证",
     "/v1/models": "GET - 模型列表,需要API密钥验证",
     "/v1/models/{id}": "GET - 单个模型的信息,需要API密钥验证",
     "/": "GET - API信息",

@@ -4,8 +4,10 @@ namespace lang_agent::http::dom {
 
 namespace {
 
-/// The member whose elements are noted, too: only of messages is their text needed.
-constexpr std::string_view rows_of = "messages";
+/// The members whose elements are noted, too: only of messages is their text needed.
+bool has_rows(std::string_view member) {
+  return member == "messages" || member == "instructions";
+}
 
 struct span {
   std::size_t begin;
@@ -51,7 +53,7 @@ public:
     if (!check_text({x, n}))
       return false;
     if (depth_ == 1) {
-      has_rows_ = std::string_view{x, n} == rows_of;
+      has_rows_ = has_rows({x, n});
       // The value starts after the colon.
       auto i = text_.find(':', stream_.Tell());
       begin_ = text_.find_first_not_of(" \t\r\n", i + 1);

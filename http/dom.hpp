@@ -50,7 +50,7 @@ public:
     const value* name;
     const value* content;
     std::string_view raw;               ///< its value in the text
-    std::vector<std::string_view> rows; ///< of "messages": the text of its elements
+    std::vector<std::string_view> rows; ///< of "messages" and "instructions": their elements
   };
 
   enum class outcome { ok, malformed, too_deep, not_an_object };

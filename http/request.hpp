@@ -3,21 +3,48 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace lang_agent::http {
 
+/// What the API offers.
+enum class endpoint : std::uint8_t {
+  info,
+  health,
+  models,
+  model,
+  chat_completions,
+  threads,
+  thread,
+  change_thread,
+  delete_thread,
+  thread_messages,
+  fork_thread,
+  export_thread,
+  import_threads,
+  preflight,
+};
+
 struct request_head {
   std::string method;
-  std::string path; ///< without query; slashes at the end and doubled ones are gone
+  std::string path;  ///< without query; slashes at the end and doubled ones are gone
+  std::string query; ///< what follows '?', as it came
   bool is_http_1_1 = true;
   std::string authorization;
   std::string content_type;
   std::string request_id;        ///< the client's sane `x-request-id`, else one of ours
   std::string client_request_id; ///< `x-client-request-id`, for the log; may be empty
   std::string requested_headers; ///< of a CORS preflight
+  std::string idempotency_key;   ///< `idempotency-key`; at most 255 visible characters
+  bool is_retry = false;         ///< `x-stainless-retry-count` is above 0
   std::chrono::steady_clock::time_point received = {};
-  std::size_t account = 0; ///< whose request it is; set and understood by the service only
+
+  // Set and understood by the service only, except for `streams_body`.
+  std::size_t account = 0;          ///< whose request it is
+  endpoint target = endpoint::info; ///< what it wants
+  std::string parameter;            ///< the id in its path
+  bool streams_body = false;        ///< serve it at once; the body is asked for in pieces
 };
 
 struct request {

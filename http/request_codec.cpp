@@ -4,6 +4,7 @@
 #include "http/json.hpp"
 #include "http/message_codec.hpp"
 #include "http/parameter_rules.hpp"
+#include "http/thread_codec.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,8 +17,6 @@ namespace {
 using dom::text;
 using dom::value;
 
-constexpr std::size_t max_thread_characters = 128;
-
 failure invalid(std::string param, const std::string& problem) {
   return {error_kind::invalid_request, "Invalid value for '" + param + "': " + problem + ".",
           param};
@@ -25,21 +24,6 @@ failure invalid(std::string param, const std::string& problem) {
 
 failure missing(std::string param) {
   return {error_kind::invalid_request, "Missing required parameter: '" + param + "'.", param};
-}
-
-/// Whether a valid UTF-8 text has 1 to 128 characters, none of them a control character.
-bool is_thread_name(std::string_view name) {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    const auto c = static_cast<unsigned char>(name[i]);
-    if (c < 0x20 || c == 0x7f)
-      return false;
-    // U+0080 to U+009F, the second block of control characters.
-    if (c == 0xc2 && i + 1 < name.size() && static_cast<unsigned char>(name[i + 1]) < 0xa0)
-      return false;
-    characters += (c & 0xc0) != 0x80;
-  }
-  return characters >= 1 && characters <= max_thread_characters;
 }
 
 class decoder {
@@ -169,7 +153,7 @@ private:
   bool read_thread(const value& x) {
     if (x.IsInt64())
       out_.thread = std::to_string(x.GetInt64());
-    else if (x.IsString() && is_thread_name(text(x)))
+    else if (x.IsString() && is_thread_id(text(x)))
       out_.thread = text(x);
     else
       return fail(invalid("thread_id", "it must be an integer of 64 bits, or a string of 1 to 128 "

@@ -12,6 +12,7 @@ namespace beast = boost::beast;
 namespace {
 
 constexpr std::size_t max_request_id = 128;
+constexpr std::size_t max_idempotency_key = 255;
 /// A body's buffer is reserved up to here on the client's word alone.
 constexpr std::uint64_t max_trusted_length = 1024 * 1024;
 
@@ -49,6 +50,17 @@ std::string path_of(std::string_view target) {
   return path;
 }
 
+std::string query_of(std::string_view target) {
+  target = target.substr(0, target.find('#'));
+  const auto mark = target.find('?');
+  return mark == std::string_view::npos ? std::string{} : std::string{target.substr(mark + 1)};
+}
+
+bool is_positive_number(std::string_view x) {
+  return x.find_first_not_of("0123456789") == std::string_view::npos
+         && x.find_first_not_of('0') != std::string_view::npos;
+}
+
 } // namespace
 
 request_parser::request_parser(std::size_t max_header_bytes, std::size_t max_body_bytes)
@@ -72,6 +84,10 @@ std::optional<failure> request_parser::check_head() const {
     return invalid("The Authorization and Content-Type headers must be given once.");
   if (bad_target_)
     return invalid("The request target must be a path.");
+  if (bad_key_)
+    return invalid("The Idempotency-Key header must have 1 to 255 visible ASCII characters.");
+  if (two_keys_)
+    return invalid("The Idempotency-Key header must be given once.");
   if (has_transfer_encoding_ && (bad_encoding_ || !chunked()))
     return invalid("The only Transfer-Encoding that is understood is 'chunked'.");
   if (has_transfer_encoding_ && !head_.is_http_1_1)
@@ -83,6 +99,7 @@ void request_parser::on_request_impl(beast::http::verb, string_view method, stri
                                      int version, error_code&) {
   head_.method = text(method);
   head_.path = path_of({target.data(), target.size()});
+  head_.query = query_of({target.data(), target.size()});
   head_.is_http_1_1 = version >= 11;
   bad_target_ = head_.path.empty();
 }
@@ -113,36 +130,55 @@ void request_parser::on_field_impl(beast::http::field name, string_view name_str
   case field::access_control_request_headers:
     head_.requested_headers = text(value);
     break;
-  case field::unknown: {
-    const bool sane = !value.empty() && value.size() <= max_request_id && is_visible_ascii(value);
-    if (sane && beast::iequals(name_string, "x-request-id"))
-      head_.request_id = text(value);
-    else if (sane && beast::iequals(name_string, "x-client-request-id"))
-      head_.client_request_id = text(value);
+  case field::unknown:
+    on_other_field(name_string, value);
     break;
-  }
   default:
     break;
   }
 }
 
+/// Fields that Beast has no name for.
+void request_parser::on_other_field(string_view name, string_view value) {
+  const bool sane_id = !value.empty() && value.size() <= max_request_id && is_visible_ascii(value);
+  if (beast::iequals(name, "idempotency-key"))
+    on_idempotency_key(value);
+  else if (beast::iequals(name, "x-stainless-retry-count"))
+    head_.is_retry = is_positive_number(value);
+  else if (sane_id && beast::iequals(name, "x-request-id"))
+    head_.request_id = text(value);
+  else if (sane_id && beast::iequals(name, "x-client-request-id"))
+    head_.client_request_id = text(value);
+}
+
+void request_parser::on_idempotency_key(string_view value) {
+  if (value.empty() || value.size() > max_idempotency_key || !is_visible_ascii(value)) {
+    bad_key_ = true;
+    return;
+  }
+  two_keys_ = two_keys_ || (!head_.idempotency_key.empty() && head_.idempotency_key != text(value));
+  head_.idempotency_key = text(value);
+}
+
 void request_parser::on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) {
-  if (length && !discard_)
+  if (length && keeps_whole_body())
     body_.reserve(static_cast<std::size_t>(std::min(*length, max_trusted_length)));
 }
 
 std::size_t request_parser::on_body_impl(string_view body, error_code& ec) {
-  if (!discard_ && body_.size() + body.size() > max_body_bytes_) {
+  if (discard_)
+    return body.size();
+  if (keeps_whole_body() && body_.size() + body.size() > max_body_bytes_) {
     ec = beast::http::error::body_limit;
     return 0;
   }
-  if (!discard_)
-    body_.append(body.data(), body.size());
-  return body.size();
+  const auto taken = std::min(body.size(), max_piece_ - body_.size());
+  body_.append(body.data(), taken);
+  return taken;
 }
 
 void request_parser::on_chunk_header_impl(std::uint64_t size, string_view, error_code& ec) {
-  if (!discard_ && size > max_body_bytes_ - body_.size())
+  if (keeps_whole_body() && size > max_body_bytes_ - body_.size())
     ec = beast::http::error::body_limit;
 }
 

@@ -8,8 +8,10 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace lang_agent::http {
 
@@ -22,8 +24,22 @@ public:
     return head_;
   }
 
+  /// What has come of the body since the last call.
   std::string take_body() {
-    return std::move(body_);
+    return std::exchange(body_, {});
+  }
+
+  /// Take a body of any size, in pieces: a full one stops the parser until it is taken.
+  void stream_body(std::size_t max_piece) {
+    max_piece_ = max_piece;
+  }
+
+  bool has_piece() const {
+    return !body_.empty();
+  }
+
+  bool piece_is_full() const {
+    return body_.size() >= max_piece_;
   }
 
   /// Stop keeping the body: it is only read to get past it.
@@ -51,6 +67,8 @@ private:
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(boost::beast::http::field name, string_view name_string, string_view value,
                      error_code&) override;
+  void on_other_field(string_view name, string_view value);
+  void on_idempotency_key(string_view value);
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>& length, error_code&) override;
   std::size_t on_body_impl(string_view body, error_code&) override;
@@ -58,7 +76,14 @@ private:
   std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code&) override;
   void on_finish_impl(error_code&) override {}
 
+  bool keeps_whole_body() const {
+    return !discard_ && max_piece_ == unlimited;
+  }
+
+  static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
   std::size_t max_body_bytes_;
+  std::size_t max_piece_ = unlimited;
   request_head head_;
   std::string body_;
   bool discard_ = false;
@@ -68,6 +93,8 @@ private:
   bool twice_ = false;
   bool bad_target_ = false;
   bool bad_host_ = false;
+  bool bad_key_ = false;
+  bool two_keys_ = false;
   unsigned hosts_ = 0;
 };
 

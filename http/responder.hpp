@@ -22,6 +22,13 @@ public:
 
   /// The client closed its connection. At most once, and not after the end of the answer.
   virtual void on_gone() = 0;
+
+  /// The piece of the body that was asked for with `read_body`; `last`: nothing follows. Only for
+  /// requests whose body is streamed.
+  virtual void on_body(std::string piece, bool last) {
+    static_cast<void>(piece);
+    static_cast<void>(last);
+  }
 };
 
 /// Answers one request. May be called from any thread, one at a time; calls after the end or after
@@ -32,6 +39,10 @@ public:
 
   /// Asks for events; `on_drained` comes at most once per `drain_step` bytes.
   virtual void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step) = 0;
+
+  /// Asks for the next piece of a streamed body, of 64 KiB at most. One at a time, after `listen`.
+  /// `send` and `begin` give up what is left of the body: no piece comes after them.
+  virtual void read_body() = 0;
 
   /// The whole answer.
   virtual void send(response x) = 0;

@@ -36,6 +36,8 @@ std::string_view reason_of(int status) {
     return "Too Many Requests";
   case 431:
     return "Request Header Fields Too Large";
+  case 499:
+    return "Client Closed Request";
   case 500:
     return "Internal Server Error";
   case 502:
@@ -66,7 +68,8 @@ const std::string& http_date() {
 
 constexpr std::string_view cors = "access-control-allow-origin: *\r\n"
                                   "access-control-expose-headers: x-request-id, x-thread-id, "
-                                  "x-context-messages, openai-processing-ms, retry-after\r\n";
+                                  "x-context-messages, x-idempotent-replay, openai-processing-ms, "
+                                  "retry-after\r\n";
 
 } // namespace
 

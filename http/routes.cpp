@@ -1,76 +1,75 @@
 #include "http/routes.hpp"
 
+#include "http/uri.hpp"
+
 #include <array>
+#include <optional>
 
 namespace lang_agent::http {
 
 namespace {
 
 struct entry {
-  std::string_view path; ///< one that ends with '/' stands for what follows it
+  std::string_view path; ///< "{id}" stands for one segment, "{rest}" for all that follows
   std::string_view method;
   endpoint target;
   bool open;
 };
 
-constexpr std::array<entry, 5> table{{
+constexpr std::array<entry, 13> table{{
     {"/", "GET", endpoint::info, true},
     {"/health", "GET", endpoint::health, true},
     {"/v1/models", "GET", endpoint::models, false},
-    {"/v1/models/", "GET", endpoint::model, false},
+    {"/v1/models/{rest}", "GET", endpoint::model, false},
     {"/v1/chat/completions", "POST", endpoint::chat_completions, false},
+    {"/v1/threads", "GET", endpoint::threads, false},
+    {"/v1/threads/{id}", "GET", endpoint::thread, false},
+    {"/v1/threads/{id}", "PATCH", endpoint::change_thread, false},
+    {"/v1/threads/{id}", "DELETE", endpoint::delete_thread, false},
+    {"/v1/threads/{id}/messages", "GET", endpoint::thread_messages, false},
+    {"/v1/threads/{id}/fork", "POST", endpoint::fork_thread, false},
+    {"/v1/threads/{id}/export", "GET", endpoint::export_thread, false},
+    {"/v1/threads/import", "POST", endpoint::import_threads, false},
 }};
 
-bool has_parameter(const entry& x) {
-  return x.path.size() > 1 && x.path.back() == '/';
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const auto low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-    if (low < 0) {
-      out += text[i];
-      continue;
-    }
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
+/// What stands for the parameter in a path of this form; empty if the form has none. Unset: the
+/// path is of another form.
+std::optional<std::string_view> match(std::string_view form, std::string_view path) {
+  const auto open = form.find('{');
+  if (open == std::string_view::npos)
+    return form == path ? std::optional{std::string_view{}} : std::nullopt;
+  const auto close = form.find('}');
+  const auto before = form.substr(0, open);
+  const auto after = form.substr(close + 1);
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before)
+      || !path.ends_with(after))
+    return std::nullopt;
+  path = path.substr(before.size(), path.size() - before.size() - after.size());
+  const bool one_segment = form.substr(open, close + 1 - open) == "{id}";
+  if (one_segment && path.find('/') != std::string_view::npos)
+    return std::nullopt;
+  return path;
 }
 
 } // namespace
 
 std::variant<route, no_route> find_route(std::string_view method, std::string_view path) {
+  std::string allow;
   for (const auto& x : table) {
-    const bool matches =
-        has_parameter(x) ? path.size() > x.path.size() && path.substr(0, x.path.size()) == x.path
-                         : path == x.path;
-    if (!matches)
+    const auto parameter = match(x.path, path);
+    if (!parameter)
       continue;
-    if (method == "OPTIONS")
-      return route{endpoint::preflight, true};
     const bool also_head = x.method == "GET" && method == "HEAD";
     if (method == x.method || also_head)
-      return route{x.target, x.open,
-                   has_parameter(x) ? percent_decoded(path.substr(x.path.size())) : std::string{}};
+      return route{x.target, x.open, percent_decoded(*parameter)};
+    allow.append(x.method).append(x.method == "GET" ? ", HEAD, " : ", ");
+  }
+  if (method == "OPTIONS" && (!allow.empty() || path == "*"))
+    return route{endpoint::preflight, true};
+  if (!allow.empty())
     return no_route{{error_kind::method_not_allowed,
                      "Not allowed to " + std::string{method} + " on " + std::string{path} + "."},
-                    x.method == "GET" ? "GET, HEAD, OPTIONS" : std::string{x.method} + ", OPTIONS"};
-  }
-  if (method == "OPTIONS" && path == "*")
-    return route{endpoint::preflight, true};
+                    allow + "OPTIONS"};
   return no_route{{error_kind::unknown_url, "Unknown request URL: " + std::string{method} + " "
                                                 + std::string{path}
                                                 + ". Please check the URL for typos."},

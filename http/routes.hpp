@@ -11,12 +11,10 @@
 
 namespace lang_agent::http {
 
-enum class endpoint : std::uint8_t { info, health, models, model, chat_completions, preflight };
-
 struct route {
   endpoint target;
   bool open = false;          ///< needs no API key
-  std::string parameter = {}; ///< the last part of /v1/models/{id}
+  std::string parameter = {}; ///< the id in the path, decoded
 };
 
 struct no_route {

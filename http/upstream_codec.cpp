@@ -12,6 +12,19 @@ using dom::find;
 using dom::find_string;
 using dom::text;
 
+namespace {
+
+/// Servers differ in how they say that a prompt is too long: OpenAI and its likes by code,
+/// llama.cpp by type, vLLM and others in words only.
+bool is_context_too_long(const failure& x) {
+  if (x.code == "context_length_exceeded" || x.type == "exceed_context_size_error")
+    return true;
+  return x.message.find("maximum context length") != std::string::npos
+         || x.message.find("context length exceeded") != std::string::npos;
+}
+
+} // namespace
+
 std::string encode_upstream_request(const chat_parameters& parameters, const message_list& prompt,
                                     const std::string& model, bool replay_reasoning) {
   std::size_t size = 256 + parameters.forwarded.size() + parameters.stream_options.size();
@@ -82,6 +95,10 @@ failure decode_upstream_error(int status, std::string_view body, std::string_vie
     if (out.type.empty() && status == 429)
       out.type = "rate_limit_error";
     out.retry_after = retry_after;
+    if (is_context_too_long(out)) {
+      out.kind = error_kind::context_too_long;
+      out.code = "context_length_exceeded";
+    }
     return out;
   }
   failure out{error_kind::upstream_error,

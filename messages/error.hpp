@@ -9,18 +9,22 @@ namespace lang_agent {
 
 enum class error_kind : std::uint8_t {
   // The client's request.
-  invalid_request,        ///< a field is missing, of the wrong type or out of range
-  invalid_json,           ///< the body is no JSON document, or nested too deep
-  invalid_http,           ///< the bytes are no valid HTTP request
-  invalid_api_key,        ///< no key, or one that no tenant has
-  unknown_url,            ///< no such path
-  model_not_found,        ///< no such model in the list
-  method_not_allowed,     ///< the path exists, the method does not
-  request_timeout,        ///< the client took too long to send its request
-  thread_busy,            ///< `on_busy = "reject"` and a turn is running
-  request_too_large,      ///< body above its limit
-  unsupported_media_type, ///< not application/json
-  headers_too_large,      ///< request head above its limit
+  invalid_request,          ///< a field is missing, of the wrong type or out of range
+  invalid_json,             ///< the body is no JSON document, or nested too deep
+  invalid_http,             ///< the bytes are no valid HTTP request
+  invalid_api_key,          ///< no key, or one that no tenant has
+  unknown_url,              ///< no such path
+  model_not_found,          ///< no such model in the list
+  thread_not_found,         ///< the tenant has no such thread
+  method_not_allowed,       ///< the path exists, the method does not
+  request_timeout,          ///< the client took too long to send its request
+  thread_busy,              ///< `on_busy = "reject"` and a turn is running
+  thread_exists,            ///< the id for a new thread is taken
+  thread_changed,           ///< the thread was changed or deleted under a turn
+  idempotency_key_conflict, ///< the key belongs to another request
+  request_too_large,        ///< body above its limit
+  unsupported_media_type,   ///< not application/json
+  headers_too_large,        ///< request head above its limit
   // Our limits.
   thread_queue_full,    ///< too many turns wait for one thread
   too_many_turns,       ///< the tenant has too many turns in flight
@@ -29,9 +33,11 @@ enum class error_kind : std::uint8_t {
   too_many_connections, ///< too many open connections
   shutting_down,        ///< the server is draining
   storage_unavailable,  ///< the store could not load or commit
+  client_gone,          ///< the client left before the answer; nobody sees it but the log
   internal,             ///< a fault of ours; details only in the log
   // The upstream.
   upstream_rejected,    ///< its 4xx about the request itself, passed on
+  context_too_long,     ///< the prompt is longer than the model takes
   upstream_auth_failed, ///< it refused our key
   upstream_unreachable, ///< no connection could be made
   upstream_error,       ///< its 5xx, or an answer that makes no sense

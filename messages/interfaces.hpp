@@ -16,20 +16,29 @@ using turn_ptr = std::shared_ptr<turn>;
 using order_ptr = std::shared_ptr<llm_order>;
 
 struct answer_deltas;
+struct answer_found;
+struct ask_store;
+struct body_arrived;
+struct change_thread;
 struct client_gone;
+struct commit_group;
 struct credit_granted;
+struct find_answer;
 struct llm_client_idle;
 struct load_thread;
 struct order_cancelled;
 struct order_completed;
 struct order_failed;
 struct queue_tick;
+struct store_answer;
 struct store_turn;
 struct stream_drained;
+struct thread_changed;
 struct thread_loaded;
 struct turn_cancelled;
 struct turn_committed;
 struct turn_failed;
+struct turn_replayed;
 struct turn_stored;
 struct upstream_completed;
 struct upstream_deltas;
@@ -38,21 +47,40 @@ struct upstream_failed;
 /// One HTTP request that asks for a turn; lives until its answer is handed to the connection.
 using request_actor = caf::typed_actor<caf::reacts_to<answer_deltas>,  //
                                        caf::reacts_to<turn_committed>, //
+                                       caf::reacts_to<turn_replayed>,  //
                                        caf::reacts_to<turn_failed>,    //
                                        caf::reacts_to<stream_drained>, //
                                        caf::reacts_to<client_gone>>;
 
+/// Whoever asks something of the store for the thread API.
+using store_client_actor = caf::typed_actor<caf::reacts_to<store_answer>>;
+
+/// One HTTP request about threads.
+using thread_request_actor = caf::typed_actor<caf::reacts_to<store_answer>,   //
+                                              caf::reacts_to<body_arrived>,   //
+                                              caf::reacts_to<stream_drained>, //
+                                              caf::reacts_to<client_gone>>;
+
+/// Deletes what has had no turn for too long.
+using retention_actor = caf::typed_actor<caf::reacts_to<store_answer>, //
+                                         caf::reacts_to<queue_tick>>;
+
 /// A shard of the directory: finds or spawns the conversation of a thread.
-using directory_actor = caf::typed_actor<caf::reacts_to<turn_ptr>, //
-                                         caf::reacts_to<turn_cancelled>>;
+using directory_actor = caf::typed_actor<caf::reacts_to<turn_ptr>,       //
+                                         caf::reacts_to<turn_cancelled>, //
+                                         caf::reacts_to<change_thread>,  //
+                                         caf::reacts_to<queue_tick>>;
 
 /// One thread of one tenant: its history, its waiting turns, one running turn.
 using conversation_actor = caf::typed_actor<caf::reacts_to<turn_ptr>,        //
                                             caf::reacts_to<turn_cancelled>,  //
+                                            caf::reacts_to<change_thread>,   //
                                             caf::reacts_to<thread_loaded>,   //
+                                            caf::reacts_to<answer_found>,    //
                                             caf::reacts_to<order_completed>, //
                                             caf::reacts_to<order_failed>,    //
                                             caf::reacts_to<turn_stored>,     //
+                                            caf::reacts_to<thread_changed>,  //
                                             caf::reacts_to<queue_tick>>;
 
 /// Gives each order a free LLM client, or a place in its bounded queue.
@@ -69,8 +97,13 @@ using llm_client_actor = caf::typed_actor<caf::reacts_to<order_ptr>,          //
                                           caf::reacts_to<upstream_completed>, //
                                           caf::reacts_to<upstream_failed>>;
 
-/// Owns the thread store.
-using journal_actor = caf::typed_actor<caf::reacts_to<load_thread>, //
-                                       caf::reacts_to<store_turn>>;
+/// Owns the thread store; commits in groups.
+using journal_actor = caf::typed_actor<caf::reacts_to<load_thread>,   //
+                                       caf::reacts_to<find_answer>,   //
+                                       caf::reacts_to<store_turn>,    //
+                                       caf::reacts_to<ask_store>,     //
+                                       caf::reacts_to<change_thread>, //
+                                       caf::reacts_to<commit_group>,  //
+                                       caf::reacts_to<queue_tick>>;
 
 } // namespace lang_agent

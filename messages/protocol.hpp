@@ -8,6 +8,7 @@
 #include "messages/error.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/thread_key.hpp"
+#include "messages/threads.hpp"
 #include "messages/turn.hpp"
 
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -16,6 +17,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <variant>
 #include <vector>
 
 namespace lang_agent {
@@ -34,7 +37,13 @@ struct answer_deltas {
 /// The turn is stored; what is left of the answer may go out.
 struct turn_committed {
   std::shared_ptr<const answer> result;
+  std::shared_ptr<const std::string> json; ///< the plain answer; null: not made yet
   context_size context;
+};
+
+/// The request had its turn before: this was the plain answer.
+struct turn_replayed {
+  std::shared_ptr<const std::string> json;
 };
 
 /// The turn ended without an answer and left no trace.
@@ -60,9 +69,15 @@ struct turn_cancelled {
 
 /// Answer of the journal to `load_thread`.
 struct thread_loaded {
-  message_list instructions;
-  message_list history;
+  thread_record record;
   std::shared_ptr<failure> why; ///< set: the thread could not be loaded
+};
+
+/// Answer of the journal to `find_answer`.
+struct answer_found {
+  turn_id id;
+  replay_result result;
+  std::shared_ptr<failure> why; ///< set: it could not be looked up
 };
 
 /// The upstream's complete answer to an order.
@@ -82,7 +97,10 @@ struct turn_stored {
   std::shared_ptr<failure> why; ///< set: nothing was stored
 };
 
-/// Time to look for entries of a queue that waited too long.
+/// A change that went through the conversation was made, or not; what it has loaded is out of date.
+struct thread_changed {};
+
+/// Time to look for what waited too long, was idle too long, or has to be cleared away.
 struct queue_tick {};
 
 // -- to the pool and the LLM client ---------------------------------------------------------------
@@ -123,19 +141,63 @@ struct upstream_failed {
 
 // -- to the journal -------------------------------------------------------------------------------
 
+/// A place in the journal's bounded queue; free when the last copy dies.
+using journal_place = std::shared_ptr<void>;
+
 struct load_thread {
   thread_key key;
+  context_limits limits;
   conversation_actor reply_to;
+  journal_place place = {};
+};
+
+struct find_answer {
+  turn_id id;
+  replay_query query;
+  conversation_actor reply_to;
+  journal_place place = {};
 };
 
 /// Append a turn. It is stored whole or not at all.
 struct store_turn {
   turn_id id;
-  thread_key key;
-  message_list instructions; ///< the thread's from now on
-  std::size_t keep;          ///< length of the history that stays; what follows is superseded
-  message_list messages;     ///< the turn's new messages, the answer last
+  turn_record turn;
   conversation_actor reply_to;
+  journal_place place = {};
+};
+
+struct ask_store {
+  store_query query;
+  store_client_actor reply_to;
+  journal_place place = {};
+};
+
+/// A change for the thread API. Those of a whole thread go through its conversation, by way of the
+/// directory: nobody else may change a history under it.
+struct change_thread {
+  thread_key key; ///< the thread that is changed
+  store_change change;
+  store_client_actor reply_to = {}; ///< gets a `store_answer`; null: nobody waits for it
+  conversation_actor through = {};  ///< gets a `thread_changed`; null: no conversation is involved
+  journal_place place = {};
+  std::shared_ptr<void> in_conversation = {}; ///< see `turn::in_conversation`
+};
+
+/// To itself: everything that was in the mailbox when the first change came is in the group now.
+struct commit_group {};
+
+// -- to a request about threads
+// --------------------------------------------------------------------
+
+/// Answer of the journal to `ask_store` and `change_thread`.
+struct store_answer {
+  std::variant<failure, query_result, change_result> result;
+};
+
+/// The piece of the body that was asked for.
+struct body_arrived {
+  std::string piece;
+  bool last;
 };
 
 } // namespace lang_agent
@@ -144,6 +206,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::answer_deltas)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_committed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_replayed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::stream_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::client_gone)
@@ -161,3 +224,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_completed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::load_thread)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::store_turn)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::answer_found)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::thread_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::find_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::ask_store)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::change_thread)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::commit_group)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::store_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::body_arrived)

@@ -22,18 +22,20 @@ turn::~turn() {
     fail(internal_failure());
 }
 
-void turn::commit(answer x, context_size context) {
+void turn::commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
+                  context_size context) {
   settled_ = true;
-  caf::anon_send(requester, turn_committed{std::make_shared<const answer>(std::move(x)), context});
+  caf::anon_send(requester, turn_committed{std::move(x), std::move(json), context});
+}
+
+void turn::replay(std::shared_ptr<const std::string> json) {
+  settled_ = true;
+  caf::anon_send(requester, turn_replayed{std::move(json)});
 }
 
 void turn::fail(failure why) {
   settled_ = true;
   caf::anon_send(requester, turn_failed{std::move(why)});
-}
-
-void turn::forget() {
-  settled_ = true;
 }
 
 llm_order::llm_order(turn_id order_id, conversation_actor customer_handle,

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -31,26 +32,37 @@ public:
   turn(const turn&) = delete;
   turn& operator=(const turn&) = delete;
 
-  /// The answer is stored: tells the requester. At most one of the three settles a turn.
-  void commit(answer x, context_size context);
+  /// The answer is stored: tells the requester. At most one of the three settles a turn. `json` is
+  /// the plain answer, if it was made.
+  void commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
+              context_size context);
+
+  /// The same request had its turn before: tells the requester with that plain answer.
+  void replay(std::shared_ptr<const std::string> json);
 
   /// The turn ended without an answer: tells the requester.
   void fail(failure why);
-
-  /// The requester no longer wants to know.
-  void forget();
 
   const turn_id id;
   const request_actor requester;
   thread_key key;
   bool stateless = false; ///< remembers nothing and is never queued
   std::string request_id;
+  std::string answer_id;   ///< of the completion
+  std::time_t created = 0; ///< of the completion
   chat_parameters parameters;
   message_list instructions; ///< replace the thread's, unless empty
   message_list messages;     ///< all others, as the client sent them
   std::chrono::steady_clock::time_point arrived = {};
   /// The tenant's permit: counts as a turn in flight while it lives.
   std::shared_ptr<void> in_flight;
+  /// Keeps its conversation in memory while it lives; set by the directory.
+  std::shared_ptr<void> in_conversation;
+
+  // How a retry of the request is known.
+  digest request = {};         ///< of the body
+  std::string idempotency_key; ///< empty: the client sent none
+  bool is_retry = false;       ///< the client says that it sent this before
 
 private:
   bool settled_ = false;

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <memory>
+
 namespace lang_agent {
 
 namespace {
@@ -36,7 +38,75 @@ void add_options(CLI::App& app, command_line& out) {
   app.add_option("--model", out.overrides.model,
                  "Model to ask the upstream for, whatever the request names")
       ->type_name("NAME");
+  app.add_option("--data-dir", out.overrides.data_dir, "Directory of the database with the threads")
+      ->type_name("DIR");
+  app.add_flag("--ephemeral", out.overrides.ephemeral,
+               "Keep threads in memory: they are gone with the process");
   app.add_flag("--check-config", out.check_config, "Check the config and exit");
+}
+
+constexpr const char* threads_examples =
+    "Examples:\n"
+    "  lang-agent threads list\n"
+    "      The threads in ./lang-agent-data, while no server runs on it.\n"
+    "  lang-agent threads list --url http://localhost:8488 --key KEY\n"
+    "      The threads of a running server.\n"
+    "  lang-agent threads export --all -o backup.jsonl\n"
+    "  lang-agent threads import backup.jsonl --url http://localhost:8488 --key KEY\n"
+    "  lang-agent threads list --json | jq .id\n";
+
+/// Where the threads are.
+void add_source_options(CLI::App& app, threads_options& out) {
+  const std::string offline = "Offline: the database file";
+  const std::string online = "Online: the API of a running server";
+  app.add_option("--config", out.config_file, "TOML file that names data_dir and tenants")
+      ->type_name("FILE")
+      ->group(offline);
+  app.add_option("--data-dir", out.data_dir, "Directory of the database")
+      ->type_name("DIR")
+      ->group(offline);
+  app.add_option("--tenant", out.tenant, "Whose threads; default: the config's first tenant")
+      ->type_name("NAME")
+      ->group(offline);
+  app.add_option("--url", out.url, "Where the server listens, e.g. http://localhost:8488")
+      ->type_name("URL")
+      ->group(online);
+  app.add_option("--key", out.key, "API key of the tenant")->type_name("KEY")->group(online);
+  app.add_option("--key-env", out.key_env, "Environment variable that holds the key")
+      ->type_name("NAME")
+      ->group(online);
+  app.add_flag("--json", out.json, "JSON Lines instead of text for people");
+}
+
+void add_threads_command(CLI::App& app, std::optional<threads_options>& out) {
+  auto* threads = app.add_subcommand("threads", "List, show, export, import and delete threads");
+  threads->require_subcommand(1);
+  threads->footer(threads_examples);
+  // CLI11 writes into it while parsing; `out` is set when one of the commands was given.
+  const auto options = std::make_shared<threads_options>();
+  const auto add = [&](const char* name, const char* help, threads_action action) {
+    auto* command = threads->add_subcommand(name, help);
+    add_source_options(*command, *options);
+    command->callback([&out, options, action] {
+      options->action = action;
+      out = *options;
+    });
+    return command;
+  };
+  add("list", "A table of all threads, oldest first", threads_action::list);
+  auto* show = add("show", "Threads with their messages", threads_action::show);
+  show->add_option("ID", options->ids, "Thread ids")->required();
+  auto* exporting = add("export", "Threads as JSON Lines, with all that an import needs",
+                        threads_action::export_);
+  exporting->add_option("ID", options->ids, "Thread ids");
+  exporting->add_flag("--all", options->all, "Every thread of the tenant");
+  exporting->add_option("-o,--output", options->file, "Default: standard output")
+      ->type_name("FILE");
+  auto* importing = add("import", "Threads of an export; ids must be free", threads_action::import);
+  importing->add_option("FILE", options->file, "Default: standard input");
+  auto* deleting = add("delete", "Threads, for good", threads_action::remove);
+  deleting->add_option("ID", options->ids, "Thread ids")->required();
+  deleting->add_flag("-y,--yes", options->yes, "Do not ask");
 }
 
 } // namespace
@@ -51,6 +121,7 @@ parsed_command_line parse_command_line(int argc, const char* const* argv) {
   auto* serve = app.add_subcommand("serve", "Run the server (what happens without a command)");
   add_options(*serve, out.options);
   serve->footer(examples);
+  add_threads_command(app, out.options.threads);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

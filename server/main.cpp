@@ -13,6 +13,13 @@ int main(int argc, char** argv) {
   if (command.exit_code)
     return *command.exit_code;
   try {
+    if (command.options.threads)
+      return run_threads_command(*command.options.threads);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "lang-agent: %s\n", e.what());
+    return EXIT_FAILURE;
+  }
+  try {
     const auto config = load_settings(command.options.config_file, command.options.overrides);
     if (command.options.check_config) {
       std::puts("The config is valid.");

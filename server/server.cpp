@@ -6,11 +6,12 @@
 #include "actors/journal.hpp"
 #include "actors/llm_client.hpp"
 #include "actors/llm_pool.hpp"
+#include "actors/retention.hpp"
 #include "actors/scheduler.hpp"
 #include "config/units.hpp"
 #include "http/builtin_upstream.hpp"
 #include "http/server.hpp"
-#include "store/memory_store.hpp"
+#include "server/storage.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -106,7 +107,8 @@ http::server_options listen_options(const server_settings& x) {
 /// All actors that live as long as the server. Ends them with itself.
 class actor_tree {
 public:
-  actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config)
+  actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config,
+             std::unique_ptr<store::thread_store> store)
       : tenants_(std::make_shared<tenant_table>(config.tenants)) {
     const auto& first = config.upstreams.front();
     auto upstream = make_upstream(context, first);
@@ -115,8 +117,13 @@ public:
                            [&system, upstream, credit](const llm_pool_actor& pool) {
                              return spawn_llm_client(system, pool, upstream, credit);
                            });
-    journal_ = spawn_journal(system, std::make_shared<store::memory_store>());
+    journal_options journaling;
+    journaling.replay_window = config.threads.replay_window;
+    journaling.own_thread = config.store.engine != store_engine::memory;
+    journal_ = spawn_journal(system, std::move(store), journaling);
+    port_ = {journal_, std::make_shared<journal_gate>(config.store.max_queued_bytes)};
     spawn_directory_shards(system, config.threads);
+    retention_ = spawn_retention(system, retention_rules(config.tenants), shards_, port_);
     spawn_acceptors(system, config);
     service_ = std::make_shared<api_service>(tenants_, model_names(first), acceptors_);
   }
@@ -124,6 +131,7 @@ public:
   ~actor_tree() {
     const auto end = [](const auto& x) { caf::anon_send_exit(x, caf::exit_reason::user_shutdown); };
     std::for_each(acceptors_.begin(), acceptors_.end(), end);
+    end(retention_);
     std::for_each(shards_->begin(), shards_->end(), end);
     end(pool_);
     end(journal_);
@@ -139,15 +147,21 @@ public:
 
 private:
   void spawn_directory_shards(caf::actor_system& system, const thread_settings& x) {
-    const conversation_options options{
-        x.on_busy, x.max_waiting, x.wait_timeout, {x.max_context_messages, x.max_context_tokens}};
+    conversation_options options;
+    options.on_busy = x.on_busy;
+    options.max_waiting = x.max_waiting;
+    options.wait_timeout = x.wait_timeout;
+    options.limits = {x.max_context_messages, x.max_context_tokens};
+    options.retry_with_less_context = x.retry_with_less_context;
+    options.replay_window = x.replay_window;
+    const auto make = [&system, options, pool = pool_, journal = port_](
+                          const thread_key& key, bool stateless, const footprint_ptr& memory) {
+      return spawn_conversation(system, key, stateless, options, pool, journal, memory);
+    };
+    const directory_options sharing{x.idle_after, x.max_active_bytes};
     auto shards = std::make_shared<std::vector<directory_actor>>();
     for (std::size_t i = 0; i < directory_shard_count; ++i)
-      shards->push_back(
-          spawn_directory(system, [&system, options, pool = pool_,
-                                   journal = journal_](const thread_key& key, bool stateless) {
-            return spawn_conversation(system, key, stateless, options, pool, journal);
-          }));
+      shards->push_back(spawn_directory(system, sharing, make));
     shards_ = std::move(shards);
   }
 
@@ -161,14 +175,26 @@ private:
     context->log_content = config.log.content;
     context->tenants = tenants_;
     context->directory = shards_;
+    context->journal = port_;
+    context->max_import_line = config.server.max_body_bytes;
     for (unsigned i = 0; i < thread_count(config); ++i)
       acceptors_.push_back(spawn_acceptor(system, context));
+  }
+
+  static std::vector<retention_rule> retention_rules(const std::vector<tenant_settings>& tenants) {
+    std::vector<retention_rule> out;
+    for (const auto& x : tenants)
+      if (x.ttl > 0ms)
+        out.push_back({x.name, x.ttl});
+    return out;
   }
 
   std::shared_ptr<const tenant_table> tenants_;
   llm_pool_actor pool_;
   journal_actor journal_;
+  journal_port port_;
   directory_shards shards_;
+  retention_actor retention_;
   std::vector<acceptor_actor> acceptors_;
   std::shared_ptr<api_service> service_;
 };
@@ -225,6 +251,7 @@ void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds l
 int run_server(const settings& config) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit(config.server.max_connections);
+  auto store = open_store(config.store); // before anything else: without it there is no server
   const auto threads = thread_count(config);
   caf::actor_system_config system_config;
   use_asio_scheduler(system_config, threads);
@@ -232,7 +259,7 @@ int run_server(const settings& config) {
   auto& context = io_context_of(system);
   system.await_actors_before_shutdown(false); // bounded below
   const auto idle_actors = system.registry().running();
-  auto actors = std::make_unique<actor_tree>(system, context, config);
+  auto actors = std::make_unique<actor_tree>(system, context, config, std::move(store));
   http::server server{context, listen_options(config.server), actors->service()};
   stop_signal stop{context};
   server.start();

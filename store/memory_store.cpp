@@ -1,22 +1,277 @@
 #include "store/memory_store.hpp"
 
+#include <utility>
+#include <variant>
+
 namespace lang_agent::store {
 
-thread_record memory_store::load(const thread_key& key) {
-  const auto found = threads_.find(key);
-  return found == threads_.end() ? thread_record{} : found->second.live;
+namespace {
+
+constexpr std::size_t replays_per_step = 500;
+
+} // namespace
+
+thread_record memory_store::load(const thread_key& key, const context_limits& limits) {
+  const auto x = find(key);
+  return x ? x->load(limits) : thread_record{};
 }
 
-void memory_store::append(const turn_record& turn) {
-  auto& kept = threads_[turn.key];
-  auto& history = kept.live.history;
-  if (turn.keep > history.size())
+replay_result memory_store::find_replay(const replay_query& query) {
+  if (query.idempotency_key.empty()) {
+    const auto* x = replays_.find_request(query.key, query.request, query.since);
+    return {x ? x->answer : "", false};
+  }
+  const auto* x = replays_.find_key(query.key.tenant, query.idempotency_key, query.since);
+  if (!x)
+    return {};
+  if (x->request != query.request || x->key != query.key)
+    return {"", true};
+  return {x->answer, false};
+}
+
+query_result memory_store::ask(const store_query& query) {
+  return std::visit([this](const auto& x) { return answer(x); }, query);
+}
+
+std::vector<change_result> memory_store::commit(std::span<const store_change> changes) {
+  std::vector<change_result> out;
+  out.reserve(changes.size());
+  try {
+    for (const auto& change : changes)
+      out.push_back(std::visit([this](const auto& x) { return apply(x); }, change));
+  } catch (...) {
+    undo();
+    throw;
+  }
+  undo_.clear();
+  return out;
+}
+
+bool memory_store::sweep(unix_ms replays_before) {
+  return replays_.remove_old(replays_before, replays_per_step);
+}
+
+// -- queries --------------------------------------------------------------------------------------
+
+query_result memory_store::answer(const find_thread& query) const {
+  if (const auto x = find(query.key))
+    return x->info;
+  return {};
+}
+
+query_result memory_store::answer(const list_threads& query) const {
+  const auto& all = threads_of(query.tenant);
+  auto begin = all.begin();
+  auto end = all.end();
+  if (!query.after.empty()) {
+    const auto after = find({query.tenant, query.after});
+    if (!after)
+      return {};
+    if (query.ascending)
+      begin = all.upper_bound(after->rank);
+    else
+      end = all.lower_bound(after->rank);
+  }
+  page<thread_info> out;
+  while (begin != end && out.data.size() < query.limit)
+    out.data.push_back((query.ascending ? begin++ : --end)->second->without_instructions());
+  out.has_more = begin != end;
+  return out;
+}
+
+query_result memory_store::answer(const list_messages& query) const {
+  if (const auto x = find(query.key))
+    return x->list(query);
+  return {};
+}
+
+query_result memory_store::answer(const find_expired& query) const {
+  const auto& all = threads_of(query.tenant);
+  auto next = all.begin();
+  if (!query.after.empty()) {
+    const auto after = find({query.tenant, query.after});
+    if (!after)
+      return expired_threads{};
+    next = all.upper_bound(after->rank);
+  }
+  expired_threads out;
+  for (auto left = query.scan; left > 0 && next != all.end(); --left, ++next) {
+    const auto& x = next->second->info;
+    if (x.updated < query.updated_before)
+      out.ids.push_back(x.id);
+    out.after = x.id;
+  }
+  if (next == all.end())
+    out.after.clear();
+  return out;
+}
+
+// -- changes --------------------------------------------------------------------------------------
+
+change_result memory_store::apply(const turn_record& turn) {
+  auto x = find(turn.key);
+  if (turn.version != (x ? x->version : 0))
+    return refusal::thread_changed;
+  if (!turn.idempotency_key.empty()
+      && replays_.find_key(turn.key.tenant, turn.idempotency_key, turn.key_since))
+    return refusal::key_used;
+  if (turn.keep > (x ? x->live_count() : 0))
     throw storage_error{"a turn keeps more messages than its thread has"};
-  const auto dropped = history.begin() + static_cast<std::ptrdiff_t>(turn.keep);
-  kept.superseded.insert(kept.superseded.end(), dropped, history.end());
-  history.erase(dropped, history.end());
-  history.insert(history.end(), turn.messages.begin(), turn.messages.end());
-  kept.live.instructions = turn.instructions;
+  if (!x) {
+    x = make_thread();
+    x->info.created = turn.at;
+    insert(turn.key, x);
+  }
+  undo_.emplace_back([x, before = x->append(turn)] { x->undo_turn(before); });
+  if (!turn.answer.empty())
+    keep_answer(turn);
+  return {};
+}
+
+change_result memory_store::apply(const delete_thread& change) {
+  const auto x = find(change.key);
+  if (!x)
+    return refusal::no_thread;
+  if (change.updated_before != 0 && x->info.updated >= change.updated_before)
+    return {};
+  remove(change.key);
+  undo_.emplace_back([this, answers = replays_.take(change.key)] {
+    for (const auto& [where, entry] : answers)
+      replays_.insert(where, entry);
+  });
+  return {};
+}
+
+change_result memory_store::apply(const fork_thread& change) {
+  const auto source = find(change.source);
+  if (!source)
+    return refusal::no_thread;
+  if (find(change.target))
+    return refusal::thread_exists;
+  const auto count = change.up_to ? source->live_up_to(*change.up_to) : source->live_count();
+  if (!count)
+    return refusal::no_message;
+  auto x = make_thread();
+  x->version = 1;
+  x->info.created = x->info.updated = change.at;
+  x->info.instructions = source->info.instructions;
+  x->info.metadata = source->info.metadata;
+  x->copy_live(*source, *count);
+  insert(change.target, x);
+  return x->info;
+}
+
+change_result memory_store::apply(const change_metadata& change) {
+  const auto x = find(change.key);
+  if (!x)
+    return refusal::no_thread;
+  auto metadata = x->info.metadata;
+  for (const auto& [name, value] : change.changes) {
+    if (value)
+      metadata[name] = *value;
+    else
+      metadata.erase(name);
+  }
+  if (metadata.size() > max_metadata_pairs)
+    return refusal::too_much_metadata;
+  std::swap(x->info.metadata, metadata);
+  undo_.emplace_back([x, before = std::move(metadata)] { x->info.metadata = before; });
+  return x->info;
+}
+
+change_result memory_store::apply(const import_messages& change) {
+  auto& x = imports_[change.import];
+  if (!x) {
+    x = make_thread();
+    undo_.emplace_back([this, name = change.import] { imports_.erase(name); });
+  }
+  undo_.emplace_back([x, count = x->message_count()] { x->truncate(count); });
+  for (const auto& message : change.messages)
+    x->add(message);
+  return {};
+}
+
+change_result memory_store::apply(const finish_import& change) {
+  if (find(change.key))
+    return refusal::thread_exists;
+  auto x = import_of(change.import);
+  if (x)
+    apply(discard_import{change.import});
+  else
+    x = make_thread();
+  x->version = 1;
+  x->info.created = change.info.created;
+  x->info.updated = change.info.updated;
+  x->info.turns = change.info.turns;
+  x->info.metadata = change.info.metadata;
+  x->info.instructions = change.info.instructions;
+  insert(change.key, x);
+  return x->info;
+}
+
+change_result memory_store::apply(const discard_import& change) {
+  if (const auto x = import_of(change.import)) {
+    undo_.emplace_back([this, name = change.import, x] { imports_[name] = x; });
+    imports_.erase(change.import);
+  }
+  return {};
+}
+
+// -- parts ----------------------------------------------------------------------------------------
+
+memory_store::thread_ptr memory_store::find(const thread_key& key) const {
+  const auto found = threads_.find(key);
+  return found == threads_.end() ? nullptr : found->second;
+}
+
+memory_store::thread_ptr memory_store::import_of(const std::string& name) const {
+  const auto found = imports_.find(name);
+  return found == imports_.end() ? nullptr : found->second;
+}
+
+const memory_store::ranking& memory_store::threads_of(const std::string& tenant) const {
+  static const ranking none;
+  const auto found = rankings_.find(tenant);
+  return found == rankings_.end() ? none : found->second;
+}
+
+memory_store::thread_ptr memory_store::make_thread() {
+  auto x = std::make_shared<memory_thread>();
+  x->rank = ++last_rank_;
+  return x;
+}
+
+void memory_store::insert(const thread_key& key, thread_ptr x) {
+  x->info.id = key.thread;
+  rankings_[key.tenant][x->rank] = x;
+  threads_[key] = std::move(x);
+  undo_.emplace_back([this, key] {
+    rankings_[key.tenant].erase(threads_.at(key)->rank);
+    threads_.erase(key);
+  });
+}
+
+void memory_store::remove(const thread_key& key) {
+  auto x = find(key);
+  rankings_[key.tenant].erase(x->rank);
+  threads_.erase(key);
+  undo_.emplace_back([this, key, x] {
+    rankings_[key.tenant][x->rank] = x;
+    threads_[key] = x;
+  });
+}
+
+void memory_store::keep_answer(const turn_record& turn) {
+  const auto where = replays_.next(turn.at);
+  replays_.insert(where, {turn.key, turn.request, turn.idempotency_key, turn.answer});
+  undo_.emplace_back([this, where] { replays_.remove(where); });
+}
+
+void memory_store::undo() {
+  while (!undo_.empty()) {
+    undo_.back()();
+    undo_.pop_back();
+  }
 }
 
 } // namespace lang_agent::store

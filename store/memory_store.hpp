@@ -1,24 +1,61 @@
 /// Threads in memory: gone with the process.
 #pragma once
 
+#include "store/memory_replays.hpp"
+#include "store/memory_thread.hpp"
 #include "store/thread_store.hpp"
 
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace lang_agent::store {
 
 class memory_store final : public thread_store {
 public:
-  thread_record load(const thread_key& key) override;
-  void append(const turn_record& turn) override;
+  thread_record load(const thread_key& key, const context_limits& limits) override;
+  replay_result find_replay(const replay_query& query) override;
+  query_result ask(const store_query& query) override;
+  std::vector<change_result> commit(std::span<const store_change> changes) override;
+  bool sweep(unix_ms replays_before) override;
 
 private:
-  struct thread {
-    thread_record live;
-    message_list superseded;
-  };
+  using thread_ptr = std::shared_ptr<memory_thread>;
+  using ranking = std::map<std::uint64_t, thread_ptr>;
 
-  std::unordered_map<thread_key, thread> threads_;
+  query_result answer(const find_thread& query) const;
+  query_result answer(const list_threads& query) const;
+  query_result answer(const list_messages& query) const;
+  query_result answer(const find_expired& query) const;
+
+  change_result apply(const turn_record& turn);
+  change_result apply(const delete_thread& change);
+  change_result apply(const fork_thread& change);
+  change_result apply(const change_metadata& change);
+  change_result apply(const import_messages& change);
+  change_result apply(const finish_import& change);
+  change_result apply(const discard_import& change);
+
+  thread_ptr find(const thread_key& key) const;
+  thread_ptr import_of(const std::string& name) const;
+  const ranking& threads_of(const std::string& tenant) const;
+
+  thread_ptr make_thread();
+  void insert(const thread_key& key, thread_ptr x);
+  void remove(const thread_key& key);
+  void keep_answer(const turn_record& turn);
+  void undo();
+
+  std::unordered_map<thread_key, thread_ptr> threads_;
+  std::unordered_map<std::string, ranking> rankings_; ///< by tenant
+  std::unordered_map<std::string, thread_ptr> imports_;
+  memory_replays replays_;
+  std::uint64_t last_rank_ = 0;
+  std::vector<std::function<void()>> undo_; ///< takes back the commit so far, last change first
 };
 
 } // namespace lang_agent::store

@@ -1,28 +1,13 @@
 /// Where threads are kept. Engines implement it; actors use it through the journal actor only.
 #pragma once
 
-#include "messages/chat.hpp"
-#include "messages/thread_key.hpp"
+#include "messages/threads.hpp"
 
-#include <cstddef>
-#include <memory>
+#include <span>
 #include <stdexcept>
+#include <vector>
 
 namespace lang_agent::store {
-
-/// What the next turn of a thread needs to know.
-struct thread_record {
-  message_list instructions;
-  message_list history; ///< live messages, oldest first; superseded ones are left out
-};
-
-/// A complete turn, to be appended as a whole.
-struct turn_record {
-  thread_key key;
-  message_list instructions; ///< the thread's from now on
-  std::size_t keep = 0;      ///< live messages that stay; those after them become superseded
-  message_list messages;     ///< new ones, the answer last
-};
 
 /// An engine could not do what was asked; nothing of it was done.
 class storage_error : public std::runtime_error {
@@ -30,15 +15,26 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-/// Not thread-safe: one owner. Both calls may block and may throw `storage_error`.
+/// Not thread-safe: one owner. All calls may block and may throw `storage_error`.
 class thread_store {
 public:
   virtual ~thread_store() = default;
 
-  /// An unknown thread is an empty one.
-  virtual thread_record load(const thread_key& key) = 0;
+  // Reads see what has been committed.
 
-  virtual void append(const turn_record& turn) = 0;
+  /// The newest messages that a prompt within the limits can hold, at least the last turn.
+  virtual thread_record load(const thread_key& key, const context_limits& limits) = 0;
+
+  virtual replay_result find_replay(const replay_query& query) = 0;
+  virtual query_result ask(const store_query& query) = 0;
+
+  /// Makes the changes in order, as one durable transaction: when it returns, what was not refused
+  /// survives a crash. When it throws, none of them was made. One result per change.
+  virtual std::vector<change_result> commit(std::span<const store_change> changes) = 0;
+
+  /// One small step of clearing away: answers for replays from before `replays_before`, the
+  /// contents of deleted threads, imports that were never finished. True: there is more to do.
+  virtual bool sweep(unix_ms replays_before) = 0;
 };
 
 } // namespace lang_agent::store

@@ -1,51 +1,20 @@
 #define CAF_SUITE directory
-#include "tests/actors/fixture.hpp"
-
-#include "actors/directory.hpp"
+#include "tests/actors/directory_fixture.hpp"
 
 using namespace lang_agent;
 using namespace lang_agent::test;
 
 namespace {
 
-struct directory_fixture : fixture {
-  struct spawned {
-    thread_key key;
-    bool stateless;
-    std::shared_ptr<conversation_inbox> inbox;
-    conversation_actor actor;
-  };
-
-  std::vector<spawned> conversations;
-  std::shared_ptr<request_inbox> requester = std::make_shared<request_inbox>();
-  request_actor requester_actor = request_probe(requester);
-  directory_actor aut = adopt(spawn_directory(sys, [this](const thread_key& key, bool stateless) {
-    auto in = std::make_shared<conversation_inbox>();
-    auto actor = conversation_probe(in);
-    conversations.push_back({key, stateless, in, actor});
-    return actor;
-  }));
-
-  turn_id ask(const std::string& tenant, const std::string& thread, bool stateless = false) {
-    auto x = std::make_shared<turn>(requester_actor);
-    x->key = {tenant, thread};
-    x->stateless = stateless;
-    const auto id = x->id;
-    send(aut, std::move(x));
-    return id;
-  }
-
-  ~directory_fixture() {
-    for (auto& x : conversations)
-      for (auto& t : x.inbox->all<turn_ptr>())
-        t->forget();
-    kill(aut);
+struct started_fixture : directory_fixture {
+  started_fixture() {
+    start();
   }
 };
 
 } // namespace
 
-CAF_TEST_FIXTURE_SCOPE(directory_tests, directory_fixture)
+CAF_TEST_FIXTURE_SCOPE(directory_tests, started_fixture)
 
 CAF_TEST(turns of one thread go to one conversation in order) {
   const auto first = ask("t", "1");
@@ -81,7 +50,6 @@ CAF_TEST(each stateless turn has a conversation to itself) {
 
 CAF_TEST(a conversation that crashed is replaced at the next turn) {
   ask("t", "1");
-  conversations[0].inbox->last<turn_ptr>()->forget();
   kill(conversations[0].actor);
   ask("t", "1");
   CAF_REQUIRE_EQUAL(conversations.size(), 2u);
@@ -93,6 +61,24 @@ CAF_TEST(a shard that ends takes its conversations along) {
   self->monitor(conversations[0].actor);
   kill(aut);
   expect((caf::down_msg), to(self).with(_));
+}
+
+CAF_TEST(a stateless turn is cancelled in its own conversation) {
+  ask("t", "", true);
+  const auto second = ask("t", "", true);
+  send(aut, turn_cancelled{{"t", ""}, second});
+  CAF_CHECK_EQUAL(conversations[0].inbox->count<turn_cancelled>(), 0u);
+  CAF_CHECK_EQUAL(conversations[1].inbox->count<turn_cancelled>(), 1u);
+}
+
+CAF_TEST(a change goes through the conversation of its thread) {
+  change("t", "1");
+  CAF_REQUIRE_EQUAL(conversations.size(), 1u);
+  CAF_CHECK_EQUAL(conversations[0].inbox->count<change_thread>(), 1u);
+  ask("t", "1");
+  change("t", "1");
+  CAF_CHECK_EQUAL(conversations.size(), 1u);
+  CAF_CHECK_EQUAL(conversations[0].inbox->count<change_thread>(), 2u);
 }
 
 CAF_TEST(a turn sent to a shard that is gone tells its requester) {

@@ -4,7 +4,7 @@
 
 #include "tests/test.hpp"
 
-#include "http/responder.hpp"
+#include "actors/directory.hpp"
 #include "http/upstream.hpp"
 #include "messages/protocol.hpp"
 
@@ -36,14 +36,16 @@ struct received : std::tuple<std::vector<Ts>...> {
   }
 };
 
-using request_inbox =
-    received<answer_deltas, turn_committed, turn_failed, stream_drained, client_gone>;
+using request_inbox = received<answer_deltas, turn_committed, turn_replayed, turn_failed,
+                               stream_drained, client_gone>;
 using pool_inbox = received<order_ptr, order_cancelled, llm_client_idle, queue_tick>;
 using client_inbox = received<order_ptr, order_cancelled, credit_granted>;
-using journal_inbox = received<load_thread, store_turn>;
+using journal_inbox = received<load_thread, find_answer, store_turn, ask_store, change_thread>;
 using conversation_inbox =
-    received<turn_ptr, turn_cancelled, thread_loaded, order_completed, order_failed, turn_stored>;
-using directory_inbox = received<turn_ptr, turn_cancelled>;
+    received<turn_ptr, turn_cancelled, change_thread, thread_loaded, answer_found, order_completed,
+             order_failed, turn_stored, thread_changed>;
+using directory_inbox = received<turn_ptr, turn_cancelled, change_thread>;
+using store_client_inbox = received<store_answer>;
 
 template <class T, class Inbox>
 auto collect(const std::shared_ptr<Inbox>& inbox) {
@@ -75,8 +77,8 @@ struct fixture : test_coordinator_fixture<> {
 
   request_actor request_probe(const std::shared_ptr<request_inbox>& in) {
     return adopt(sys.spawn([in](request_actor::pointer) -> request_actor::behavior_type {
-      return {collect<answer_deltas>(in), collect<turn_committed>(in), collect<turn_failed>(in),
-              collect<stream_drained>(in), collect<client_gone>(in)};
+      return {collect<answer_deltas>(in), collect<turn_committed>(in), collect<turn_replayed>(in),
+              collect<turn_failed>(in),   collect<stream_drained>(in), collect<client_gone>(in)};
     }));
   }
 
@@ -97,22 +99,31 @@ struct fixture : test_coordinator_fixture<> {
 
   journal_actor journal_probe(const std::shared_ptr<journal_inbox>& in) {
     return adopt(sys.spawn([in](journal_actor::pointer) -> journal_actor::behavior_type {
-      return {collect<load_thread>(in), collect<store_turn>(in)};
+      return {collect<load_thread>(in), collect<find_answer>(in),   collect<store_turn>(in),
+              collect<ask_store>(in),   collect<change_thread>(in), [](commit_group) {},
+              [](queue_tick) {}};
     }));
   }
 
   conversation_actor conversation_probe(const std::shared_ptr<conversation_inbox>& in) {
     return enlist(sys.spawn([in](conversation_actor::pointer) -> conversation_actor::behavior_type {
-      return {collect<turn_ptr>(in),      collect<turn_cancelled>(in),
-              collect<thread_loaded>(in), collect<order_completed>(in),
-              collect<order_failed>(in),  collect<turn_stored>(in),
-              [](queue_tick) {}};
+      return {collect<turn_ptr>(in),       collect<turn_cancelled>(in), collect<change_thread>(in),
+              collect<thread_loaded>(in),  collect<answer_found>(in),   collect<order_completed>(in),
+              collect<order_failed>(in),   collect<turn_stored>(in),
+              collect<thread_changed>(in), [](queue_tick) {}};
     }));
   }
 
   directory_actor directory_probe(const std::shared_ptr<directory_inbox>& in) {
     return adopt(sys.spawn([in](directory_actor::pointer) -> directory_actor::behavior_type {
-      return {collect<turn_ptr>(in), collect<turn_cancelled>(in)};
+      return {collect<turn_ptr>(in), collect<turn_cancelled>(in), collect<change_thread>(in),
+              [](queue_tick) {}};
+    }));
+  }
+
+  store_client_actor store_client_probe(const std::shared_ptr<store_client_inbox>& in) {
+    return adopt(sys.spawn([in](store_client_actor::pointer) -> store_client_actor::behavior_type {
+      return {collect<store_answer>(in)};
     }));
   }
 
@@ -142,6 +153,15 @@ struct fixture : test_coordinator_fixture<> {
 
   std::vector<caf::actor> probes;
 };
+
+/// Shards with a single one.
+inline directory_shards one_shard(const directory_actor& x) {
+  return std::make_shared<const std::vector<directory_actor>>(std::vector{x});
+}
+
+inline failure disk_full() {
+  return {error_kind::storage_unavailable, "disk full"};
+}
 
 /// An answer that says `text`.
 inline answer answer_of(const std::string& text) {

@@ -28,6 +28,12 @@ std::string problem(const std::string& text, const config_overrides& overrides =
   }
 }
 
+config_overrides listen_on(const std::string& address) {
+  config_overrides out;
+  out.listen = address;
+  return out;
+}
+
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -72,9 +78,12 @@ CAF_TEST(the shipped config says what the defaults are) {
         << t.default_thread << ' ' << static_cast<int>(t.on_busy)
         << static_cast<int>(t.on_disconnect) << ' ' << t.max_waiting << ' '
         << t.wait_timeout.count() << ' ' << t.max_context_messages << ' ' << t.max_context_tokens
-        << '\n'
+        << ' ' << t.retry_with_less_context << t.replay_window.count() << ' '
+        << t.idle_after.count() << ' ' << t.max_active_bytes << '\n'
+        << static_cast<int>(s.store.engine) << s.store.data_dir
+        << static_cast<int>(s.store.durability) << ' ' << s.store.max_queued_bytes << '\n'
         << *s.defaults.temperature << ' ' << *s.defaults.max_tokens << '\n'
-        << s.tenants.at(0).max_turns << '\n';
+        << s.tenants.at(0).max_turns << ' ' << s.tenants.at(0).ttl.count() << '\n';
     const auto& u = s.upstreams.at(0);
     out << static_cast<int>(u.kind) << u.base_url << u.api_key << u.model << u.models.size()
         << u.replay_reasoning << ' ' << u.max_concurrency << ' ' << u.max_waiting << ' '
@@ -231,10 +240,10 @@ CAF_TEST(tenants must be safe and different) {
 CAF_TEST(the publicly known key is refused where others can reach it) {
   const std::string known = "[[tenants]]\nname = \"t\"\nkeys = [\"k\", \"123tangledup-ai\"]\n";
   for (const auto* listen : {"127.0.0.1:1", "localhost:1", "[::1]:1"})
-    CAF_CHECK_EQUAL(problem(known, {listen, {}, {}, {}}), "nothing");
+    CAF_CHECK_EQUAL(problem(known, listen_on(listen)), "nothing");
   for (const auto* listen : {"0.0.0.0:1", "[::]:1", "192.168.0.1:1", "127.example.com:1"}) {
-    CAF_CHECK(has(problem(known, {listen, {}, {}, {}}), "refusing to listen on"));
-    CAF_CHECK_EQUAL(problem(tenant, {listen, {}, {}, {}}), "nothing");
+    CAF_CHECK(has(problem(known, listen_on(listen)), "refusing to listen on"));
+    CAF_CHECK_EQUAL(problem(tenant, listen_on(listen)), "nothing");
   }
 }
 
@@ -285,24 +294,31 @@ api_key_env = "LANG_AGENT_TEST_NOWHERE"
 model = "m"
 )";
   const environment set{"secret"};
-  const auto x = read(text, {"0.0.0.0:1", "http://ours/v1", "LANG_AGENT_TEST_KEYS", "n"});
+  auto overrides = listen_on("0.0.0.0:1");
+  overrides.upstream_url = "http://ours/v1";
+  overrides.upstream_key_env = "LANG_AGENT_TEST_KEYS";
+  overrides.model = "n";
+  const auto x = read(text, overrides);
   CAF_CHECK_EQUAL(x.server.host, "0.0.0.0");
   CAF_CHECK_EQUAL(x.server.port, 1u);
   CAF_CHECK_EQUAL(x.upstreams[0].base_url, "http://ours/v1");
   CAF_CHECK_EQUAL(x.upstreams[0].api_key, "secret");
   CAF_CHECK_EQUAL(x.upstreams[0].model, "n");
-  CAF_CHECK(has(problem(tenant, {"nonsense", {}, {}, {}}), "--listen: \"nonsense\" is no address"));
-  CAF_CHECK(
-      has(problem(tenant, {{}, {}, "LANG_AGENT_TEST_NOWHERE", {}}), "--upstream-key-env names"));
+  CAF_CHECK(has(problem(tenant, listen_on("nonsense")), "--listen: \"nonsense\" is no address"));
+  config_overrides nowhere;
+  nowhere.upstream_key_env = "LANG_AGENT_TEST_NOWHERE";
+  CAF_CHECK(has(problem(tenant, nowhere), "--upstream-key-env names"));
 }
 
 CAF_TEST(a key is never sent to another place than it was configured for) {
   const environment set{"secret"};
+  config_overrides overrides;
+  overrides.upstream_url = "http://ours";
   const auto x =
       read(tenant
                + "[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://theirs\"\n"
                  "api_key_env = \"LANG_AGENT_TEST_KEYS\"\n",
-           {{}, "http://ours", {}, {}});
+           overrides);
   CAF_CHECK_EQUAL(x.upstreams[0].base_url, "http://ours");
   CAF_CHECK_EQUAL(x.upstreams[0].api_key, "");
 }

@@ -27,6 +27,9 @@ CAF_TEST(durations have a number and a unit) {
                                       {"5s", "5000"},
                                       {"10m", "600000"},
                                       {"1h", "3600000"},
+                                      {"30d", "2592000000"},
+                                      {"41666d", "3599942400000"},
+                                      {"41667d", "none"},
                                       {"0", "0"},
                                       {"0ms", "0"},
                                       {"007s", "7000"},
@@ -44,7 +47,9 @@ CAF_TEST(durations have a number and a unit) {
                                       {" 5s", "none"},
                                       {"5s ", "none"},
                                       {"5S", "none"},
-                                      {"5d", "none"},
+                                      {"5D", "none"},
+                                      {"1w", "none"},
+                                      {"1.5d", "none"},
                                       {"1h30m", "none"}})
     CAF_CHECK_EQUAL(std::string{text} + " " + shown(parse_duration(text)),
                     std::string{text} + " " + ms);

@@ -5,8 +5,10 @@
 #include "http/upstream.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 
 #include <spdlog/spdlog.h>
 
@@ -30,6 +32,8 @@ namespace {
 constexpr int exchanges = 3000;
 constexpr int concurrency = 64;
 constexpr int pieces = 8;
+constexpr int uploads = 200;
+constexpr std::size_t upload_bytes = 300'000;
 
 void require(bool condition, const char* what) {
   if (condition)
@@ -43,18 +47,71 @@ std::string event(const std::string& content, const char* finish) {
          + finish + "}]}\n\n";
 }
 
+/// Takes a body piece by piece, asking from whatever thread runs it, and answers with its size.
+/// Answers some uploads in the middle, and drops some.
+class upload : public http::response_listener, public std::enable_shared_from_this<upload> {
+public:
+  upload(asio::io_context& context, std::unique_ptr<http::responder> out, int number)
+      : context_(context), out_(std::move(out)), number_(number) {}
+
+  void start() {
+    out_->listen(shared_from_this(), 1);
+    out_->read_body();
+  }
+  void on_drained(std::size_t) override {}
+  void on_gone() override {
+    asio::post(context_, [self = shared_from_this()] {
+      const std::lock_guard lock{self->mutex_};
+      self->out_.reset();
+    });
+  }
+  void on_body(std::string piece, bool last) override {
+    asio::post(context_, [self = shared_from_this(), n = piece.size(), last] {
+      const std::lock_guard lock{self->mutex_};
+      if (self->out_)
+        self->take(n, last);
+    });
+  }
+
+private:
+  void take(std::size_t n, bool last) {
+    bytes_ += n;
+    if (number_ % 10 == 3 && bytes_ > upload_bytes / 2) {
+      out_.reset();
+    } else if (last || (number_ % 10 == 4 && bytes_ > upload_bytes / 2)) {
+      http::response answer;
+      answer.body = std::to_string(bytes_);
+      out_->send(std::move(answer));
+      out_.reset();
+    } else {
+      out_->read_body();
+    }
+  }
+
+  asio::io_context& context_;
+  std::mutex mutex_;
+  std::unique_ptr<http::responder> out_;
+  const int number_;
+  std::size_t bytes_ = 0;
+};
+
 /// A model that says its pieces one by one from whatever thread runs it; hangs up on every 50th.
 class echo_model : public http::service {
 public:
   explicit echo_model(asio::io_context& context) : context_(context) {}
 
-  std::optional<http::response> admit(http::request_head&) override {
+  std::optional<http::response> admit(http::request_head& head) override {
+    head.streams_body = head.path == "/upload";
     return std::nullopt;
   }
 
   void answered(const http::request_head&, int) override {}
 
   void serve(http::request x, std::unique_ptr<http::responder> out) override {
+    if (x.head.streams_body) {
+      std::make_shared<upload>(context_, std::move(out), uploads_++)->start();
+      return;
+    }
     if (++served_ % 50 == 0)
       return; // dropped: the client gets a 500
     if (x.body.find(R"("stream":true)") == std::string::npos) {
@@ -102,6 +159,7 @@ private:
 
   asio::io_context& context_;
   std::atomic<int> served_{0};
+  std::atomic<int> uploads_{0};
 };
 
 /// Runs exchanges, some of which it cancels, and counts how they end.
@@ -202,6 +260,45 @@ private:
   int running_ = 0;
 };
 
+/// Sends one body, and returns what the server says; leaves in the middle if it is to.
+std::string send_upload(std::uint16_t port, bool leaves) {
+  asio::io_context context;
+  asio::ip::tcp::socket socket{context};
+  socket.connect({asio::ip::make_address("127.0.0.1"), port});
+  std::string body(leaves ? upload_bytes / 3 : upload_bytes, 'x');
+  boost::system::error_code ec;
+  asio::write(socket,
+              asio::buffer("POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: "
+                           + std::to_string(upload_bytes) + "\r\nConnection: close\r\n\r\n" + body),
+              ec);
+  std::string answer;
+  char piece[4096];
+  while (!leaves && !ec)
+    answer.append(piece, socket.read_some(asio::buffer(piece), ec));
+  return answer;
+}
+
+/// Several clients at once.
+void run_uploads(std::uint16_t port) {
+  std::atomic<int> started{0};
+  std::atomic<int> whole{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i)
+    clients.emplace_back([&] {
+      for (int n = started++; n < uploads; n = started++) {
+        const bool leaves = n % 10 == 7;
+        const auto answer = send_upload(port, leaves);
+        require(leaves || answer.starts_with("HTTP/1.1 "), "every upload is answered");
+        if (answer.ends_with("\r\n\r\n" + std::to_string(upload_bytes)))
+          ++whole;
+      }
+    });
+  for (auto& x : clients)
+    x.join();
+  std::printf("%d of %d uploads came as a whole\n", whole.load(), uploads);
+  require(whole > uploads / 2 && whole < uploads, "all kinds happened");
+}
+
 template <class Condition>
 void wait_for(Condition done, const char* what) {
   for (int i = 0; i < 1000 && !done(); ++i)
@@ -233,6 +330,8 @@ int main() {
               l.cancelled.load());
   require(l.completed + l.failed + l.cancelled == exchanges, "each exchange ends once");
   require(l.completed > exchanges / 2 && l.failed > 0 && l.cancelled > 0, "all kinds happened");
+
+  run_uploads(server.port());
 
   server.drain();
   wait_for([&] { return server.open_connections() == 0; }, "a drained server has no connections");

@@ -112,6 +112,72 @@ CAF_TEST(targets become paths) {
   }
 }
 
+CAF_TEST(queries are kept as they came) {
+  const std::pair<const char*, const char*> table[] = {
+      {"/", ""},
+      {"/a?", ""},
+      {"/a?b=/c/", "b=/c/"},
+      {"/a//?b=%2F&c=d+e", "b=%2F&c=d+e"},
+      {"/a?b?c", "b?c"},
+      {"/a?b#c", "b"},
+      {"/a#b?c", ""},
+      {"http://host/a?b=c#d", "b=c"},
+      {"http://host?x=/v1", "x=/v1"},
+  };
+  for (const auto& [target, query] : table) {
+    const auto x = read("GET " + std::string{target} + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    CAF_MESSAGE(target);
+    CAF_CHECK_EQUAL(x.problem, "");
+    CAF_CHECK_EQUAL(x.head.query, query);
+  }
+}
+
+CAF_TEST(a request has one idempotency key) {
+  const std::string name = "Idempotency-Key: ";
+  const std::pair<std::string, std::string> good[] = {
+      {"", ""},
+      {name + "a-B_9!~\r\n", "a-B_9!~"},
+      {name + std::string(255, 'x') + "\r\n", std::string(255, 'x')},
+      {"IDEMPOTENCY-KEY:  k\t\r\n", "k"},
+      {name + "k\r\n" + name + "k\r\n", "k"},
+  };
+  for (const auto& [fields, key] : good) {
+    const auto x = read(post(fields));
+    CAF_CHECK_EQUAL(x.problem, "");
+    CAF_CHECK_EQUAL(x.head.idempotency_key, key);
+  }
+  const std::string bad[] = {
+      name + "\r\n",
+      name + std::string(256, 'x') + "\r\n",
+      name + "a b\r\n",
+      name + "caf\xc3\xa9\r\n",
+      name + "a\r\n" + name + "b\r\n",
+      name + "a\r\n" + name + "\r\n",
+      name + "a\r\n" + name + "b\r\n" + name + "a\r\n",
+  };
+  for (const auto& fields : bad) {
+    const auto x = read(post(fields));
+    CAF_MESSAGE(fields);
+    CAF_CHECK_EQUAL(x.status, 400);
+    CAF_CHECK(x.problem.find("Idempotency-Key") != std::string::npos);
+  }
+}
+
+CAF_TEST(a retry says so) {
+  const std::pair<const char*, bool> table[] = {
+      {"1", true},   {"12", true},  {"007", true},  {"99999999999999999999999", true},
+      {"0", false},  {"00", false}, {"", false},    {"-1", false},
+      {"1x", false}, {"x", false},  {"1.5", false}, {"1 2", false},
+  };
+  for (const auto& [count, is_retry] : table) {
+    CAF_MESSAGE(count);
+    const auto x = read(post("X-Stainless-Retry-Count: " + std::string{count} + "\r\n"));
+    CAF_CHECK_EQUAL(x.problem, "");
+    CAF_CHECK_EQUAL(x.head.is_retry, is_retry);
+  }
+  CAF_CHECK(!read(post("")).head.is_retry);
+}
+
 CAF_TEST(a body has one length) {
   struct row {
     const char* what;

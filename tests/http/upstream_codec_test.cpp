@@ -298,3 +298,36 @@ CAF_TEST(error bodies of any kind are survived) {
     CAF_CHECK_EQUAL(why.param, "");
   }
 }
+
+CAF_TEST(a prompt that is too long is known however it is said) {
+  const char* table[] = {
+      // OpenAI
+      R"({"error":{"message":"m","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}})",
+      // llama.cpp
+      R"({"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error","n_prompt_tokens":9}})",
+      // vLLM, now and before
+      R"({"error":{"message":"This model's maximum context length is 8192 tokens. However, you requested 9000.","type":"BadRequestError","param":null,"code":400}})",
+      R"({"object":"error","message":"This model's maximum context length is 8192 tokens.","type":"BadRequestError","param":null,"code":400})",
+      R"({"error":"context length exceeded"})",
+  };
+  for (const auto* body : table) {
+    const auto why = http::decode_upstream_error(400, body, "");
+    CAF_MESSAGE(body);
+    CAF_CHECK(why.kind == error_kind::context_too_long);
+    CAF_CHECK_EQUAL(why.http_status(), 400);
+    CAF_CHECK_EQUAL(why.code, "context_length_exceeded");
+    CAF_CHECK(!why.message.empty());
+  }
+}
+
+CAF_TEST(other refusals are no matter of length) {
+  for (const auto* body :
+       {R"({"error":{"message":"max_tokens is too long","code":"invalid_value"}})",
+        R"({"error":{"message":"context","type":"invalid_request_error"}})", "", "<html>"})
+    CAF_CHECK(http::decode_upstream_error(400, body, "").kind == error_kind::upstream_rejected);
+  // A fault of the upstream is one, whatever it says.
+  CAF_CHECK(http::decode_upstream_error(
+                500, R"({"error":{"message":"m","code":"context_length_exceeded"}})", "")
+                .kind
+            == error_kind::upstream_error);
+}

@@ -2,6 +2,7 @@
 #include "tests/test.hpp"
 
 #include <set>
+#include <tuple>
 
 using namespace lang_agent;
 
@@ -60,4 +61,20 @@ CAF_TEST(a fault of ours says nothing of our inside) {
   const auto why = internal_failure();
   CAF_CHECK_EQUAL(why.http_status(), 500);
   CAF_CHECK(why.message.find("x-request-id") != std::string::npos);
+}
+
+CAF_TEST(kinds of threads and storage have the status that clients know) {
+  const std::tuple<error_kind, int, std::string_view> table[] = {
+      {error_kind::thread_not_found, 404, "thread_not_found"},
+      {error_kind::thread_exists, 409, "thread_exists"},
+      {error_kind::thread_changed, 409, "thread_changed"},
+      {error_kind::idempotency_key_conflict, 409, "idempotency_key_conflict"},
+      {error_kind::storage_unavailable, 503, "storage_unavailable"},
+      {error_kind::client_gone, 499, "client_closed_request"},
+      {error_kind::context_too_long, 400, "context_length_exceeded"},
+  };
+  for (const auto& [kind, status, code] : table) {
+    CAF_CHECK_EQUAL(contract_of(kind).status, status);
+    CAF_CHECK_EQUAL(contract_of(kind).code, code);
+  }
 }

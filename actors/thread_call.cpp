@@ -1,0 +1,105 @@
+#include "actors/thread_call.hpp"
+
+#include <caf/send.hpp>
+
+namespace lang_agent {
+
+namespace {
+
+/// Turns the events of a connection into messages.
+class mailbox_listener final : public http::response_listener {
+public:
+  explicit mailbox_listener(thread_request_actor to) : to_(std::move(to)) {}
+
+  void on_drained(std::size_t bytes) override {
+    caf::anon_send(to_, stream_drained{bytes});
+  }
+
+  void on_gone() override {
+    caf::anon_send(to_, client_gone{});
+  }
+
+  void on_body(std::string piece, bool last) override {
+    caf::anon_send(to_, body_arrived{std::move(piece), last});
+  }
+
+private:
+  thread_request_actor to_;
+};
+
+} // namespace
+
+failure no_such_thread(const std::string& id) {
+  return {error_kind::thread_not_found, "No thread with id '" + id + "' found."};
+}
+
+failure failure_of(refusal why, const std::string& id) {
+  switch (why) {
+  case refusal::no_thread:
+    return no_such_thread(id);
+  case refusal::no_message:
+    return {error_kind::invalid_request,
+            "Invalid value for 'up_to': it is the id of no live message of the thread.", "up_to"};
+  case refusal::thread_exists:
+    return {error_kind::thread_exists, "A thread with id '" + id
+                                           + "' exists already. Choose another id, or delete it "
+                                             "first."};
+  case refusal::too_much_metadata:
+    return {error_kind::invalid_request,
+            "Invalid value for 'metadata': a thread can have " + std::to_string(max_metadata_pairs)
+                + " pairs at most.",
+            "metadata"};
+  case refusal::thread_full:
+    return {error_kind::invalid_request, "A thread cannot have so many messages."};
+  case refusal::thread_changed:
+  case refusal::key_used:
+    break;
+  }
+  return {error_kind::thread_changed, "The thread was changed meanwhile. Please retry."};
+}
+
+thread_call::thread_call(std::shared_ptr<const request_context> context,
+                         std::shared_ptr<incoming_request> incoming)
+    : context_(std::move(context)), incoming_(std::move(incoming)) {
+  record_.head = request().head;
+  record_.tenant = context_->tenants->at(record_.head.account).name;
+  record_.thread = record_.head.parameter;
+}
+
+void thread_call::listen(const thread_request_actor& self, std::size_t drain_step) const {
+  responder().listen(std::make_shared<mailbox_listener>(self), drain_step);
+}
+
+bool thread_call::ask(const thread_request_actor& self, store_query query) const {
+  return context_->journal.send(ask_store{std::move(query), self});
+}
+
+bool thread_call::change(const thread_request_actor& self, store_change change,
+                         std::size_t bytes) const {
+  return context_->journal.send(change_thread{{}, std::move(change), self}, bytes);
+}
+
+void thread_call::change_through_conversation(const thread_request_actor& self,
+                                              const thread_key& key, store_change change) const {
+  caf::anon_send(shard_of(context_->directory, key), change_thread{key, std::move(change), self});
+}
+
+void thread_call::send_json(std::string body) {
+  http::response out;
+  out.body = std::move(body);
+  responder().send(std::move(out));
+  log(200);
+}
+
+void thread_call::fail(const failure& why) {
+  record_.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+  responder().send(http::error_response(why));
+  log(why.http_status());
+}
+
+void thread_call::log(int status) {
+  record_.status = status;
+  log_request(record_);
+}
+
+} // namespace lang_agent

@@ -1,0 +1,37 @@
+/// What the thread API and the lines of exports have in common. Private to http/thread_*.cpp.
+#pragma once
+
+#include "http/answer_shape.hpp" // append_member
+#include "http/dom.hpp"
+#include "messages/error.hpp"
+#include "messages/threads.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace lang_agent::http {
+
+/// Appends `,"name":"text"`.
+void append_text_member(std::string& out, std::string_view name, std::string_view text);
+
+/// ,"turns":... to "metadata", and "instructions" if wanted.
+void append_thread_facts(std::string& out, const thread_info& x, bool with_instructions);
+
+/// ,"superseded":... to the end of the message.
+void append_message_facts(std::string& out, const stored_message& x);
+
+failure invalid_field(const std::string& name, const std::string& problem);
+
+/// OpenAI's limits; `value` may be none.
+std::optional<failure> check_metadata(std::string_view name, const dom::value& value);
+
+/// Parses an object; the failure says what is wrong without naming the text.
+std::optional<failure> parse_object(dom::spanned_document& out, std::string_view text);
+
+/// The member of the root; null if it is absent or JSON null.
+const dom::spanned_document::member* find_member(const dom::spanned_document& x,
+                                                 std::string_view name);
+
+} // namespace lang_agent::http

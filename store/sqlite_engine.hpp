@@ -1,0 +1,105 @@
+/// The SQLite engine's class. Private to store/: others see `open_sqlite_store`.
+#pragma once
+
+#include "store/sqlite.hpp"
+#include "store/sqlite_store.hpp"
+
+#include <optional>
+
+namespace lang_agent::store::sqlite {
+
+/// Message ids are a thread's id and the message's number in one integer, see the schema.
+inline constexpr int number_bits = 24;
+inline constexpr std::int64_t max_number = (std::int64_t{1} << number_bits) - 1;
+
+inline std::int64_t first_id(std::int64_t thread) {
+  return thread << number_bits;
+}
+
+inline std::int64_t last_id(std::int64_t thread) {
+  return first_id(thread) + max_number;
+}
+
+class engine final : public thread_store {
+public:
+  engine(const std::filesystem::path& file, durability durable);
+
+  thread_record load(const thread_key& key, const context_limits& limits) override;
+  replay_result find_replay(const replay_query& query) override;
+  query_result ask(const store_query& query) override;
+  std::vector<change_result> commit(std::span<const store_change> changes) override;
+  bool sweep(unix_ms replays_before) override;
+
+private:
+  /// What changes of a thread need to know of its row.
+  struct thread_row {
+    std::int64_t id = 0; ///< 0: there is none yet
+    std::int64_t version = 0;
+    std::int64_t updated = 0;
+    std::int64_t turns = 0;
+    std::int64_t messages = 0;
+    std::int64_t tokens = 0;
+    std::int64_t last_number = 0;
+    std::int64_t last_replay = 0;
+  };
+
+  /// Which of the three tables of messages; they have the same columns.
+  enum class kind { live, superseded, instructions };
+
+  struct found_replay {
+    std::int64_t id;
+    std::int64_t thread;
+    bool same_request;
+  };
+
+  std::optional<thread_row> find_row(const thread_key& key);
+  thread_row create_row(const thread_key& key, unix_ms at);
+  void update_row(const thread_row& row);
+
+  // Reads (sqlite_queries.cpp).
+  message_list load_instructions(std::int64_t thread);
+  message_list load_all(const thread_row& row);
+  message_list load_newest(const thread_row& row, const context_limits& limits);
+  std::optional<thread_info> read_info(const thread_key& key);
+  std::optional<found_replay> find_key(const std::string& tenant, const std::string& key,
+                                       digest request, unix_ms since);
+  std::string find_request(const thread_row& row, digest request, unix_ms since);
+
+  query_result on(const find_thread& x);
+  query_result on(const list_threads& x);
+  query_result on(const list_messages& x);
+  query_result on(const find_expired& x);
+
+  // Changes (sqlite_changes.cpp).
+  change_result on(const turn_record& x);
+  change_result on(const delete_thread& x);
+  change_result on(const fork_thread& x);
+  change_result on(const change_metadata& x);
+  change_result on(const import_messages& x);
+  change_result on(const finish_import& x);
+  change_result on(const discard_import& x);
+
+  void supersede(thread_row& row, std::int64_t keep);
+  void insert(kind table, std::int64_t id, const chat_message& x, unix_ms created);
+  void replace_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
+  void keep_answer(thread_row& row, const turn_record& x);
+  void move_to_trash(std::int64_t thread);
+
+  // Clearing away (sqlite_sweep.cpp).
+  bool sweep_replays(unix_ms before);
+  bool sweep_trash();
+  bool sweep_replays_of(std::int64_t thread, std::int64_t newest);
+
+  database db_;
+};
+
+/// The message that a row holds, its columns beginning at `first` in the order of the schema.
+message_ptr read_message(const cursor& row, int first);
+
+std::string pack_metadata(const thread_metadata& x);
+thread_metadata unpack_metadata(std::string_view packed);
+
+/// Sixteen bytes, the high half first, each half with its low byte first.
+std::string digest_bytes(const digest& x);
+
+} // namespace lang_agent::store::sqlite
