@@ -1,6 +1,7 @@
 #include "actors/api_service.hpp"
 
 #include "actors/request_log.hpp"
+#include "actors/turn_failures.hpp"
 #include "http/documents.hpp"
 #include "http/media_type.hpp"
 
@@ -17,12 +18,6 @@ failure invalid_key(const http::request_head& head) {
           head.authorization.empty()
               ? "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
               : "Incorrect API key provided."};
-}
-
-failure shutting_down() {
-  failure out{error_kind::shutting_down, "The server is shutting down. Please retry."};
-  out.retry_after = "1";
-  return out;
 }
 
 failure wrong_type(const std::string& given) {
@@ -88,7 +83,7 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   if (is_document(route.target))
     return document(route);
   if (draining_)
-    return http::error_response(shutting_down());
+    return http::error_response(server_stops());
   head.target = route.target;
   head.parameter = route.parameter;
   head.streams_body = route.target == http::endpoint::import_threads;

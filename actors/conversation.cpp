@@ -2,6 +2,8 @@
 
 #include "actors/history.hpp"
 #include "actors/joint_turn.hpp"
+#include "actors/turn_failures.hpp"
+#include "actors/turn_queue.hpp"
 #include "http/answer_encoder.hpp"
 #include "http/json.hpp"
 #include "messages/protocol.hpp"
@@ -12,8 +14,6 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
-#include <algorithm>
-#include <deque>
 #include <optional>
 
 namespace lang_agent {
@@ -24,51 +24,9 @@ constexpr std::chrono::seconds tick_interval{1};
 /// An actor, its mailbox and its entry in the directory.
 constexpr std::size_t empty_conversation_bytes = 3072;
 
-failure retry_soon(error_kind kind, const char* message) {
-  failure out{kind, message};
-  out.retry_after = "1";
-  return out;
-}
-
-failure busy() {
-  return {error_kind::thread_busy,
-          "This thread is busy with another turn. Retry when that one has ended."};
-}
-
-failure queue_full() {
-  return retry_soon(error_kind::thread_queue_full, "Too many turns are waiting for this thread.");
-}
-
-failure waited_too_long() {
-  return retry_soon(error_kind::queue_timeout, "The turn waited too long for its thread.");
-}
-
-failure shutting_down() {
-  return retry_soon(error_kind::shutting_down, "The server is shutting down. Please retry.");
-}
-
-failure key_conflict() {
-  return {error_kind::idempotency_key_conflict,
-          "The Idempotency-Key was used for another request. Use a new key for each request, and "
-          "the same one only for retries of it."};
-}
-
-failure deleted() {
-  return {error_kind::thread_changed, "The thread was deleted while this turn was waiting for it "
-                                      "or running."};
-}
-
-failure client_left() {
-  return {error_kind::client_gone, "The client left."};
-}
-
-failure stray_answer(const std::string& id) {
-  return {
-      error_kind::invalid_request,
-      "Invalid value for 'messages': the tool message with tool_call_id '" + id
-          + "' does not follow an assistant message with that tool call, neither in the request "
-            "nor in the thread.",
-      "messages"};
+void tell(const store_client_actor& client, store_answer x) {
+  if (client) // retention does not care
+    caf::anon_send(client, std::move(x));
 }
 
 /// The turn that is running, and what it will store.
@@ -99,7 +57,7 @@ struct conversation_state {
   bool load_whole = false;  ///< the next turn needs more than the context limits do
   std::size_t changing = 0; ///< changes of the whole thread that the journal has
   bool ticking = false;
-  std::deque<joint_turn> waiting;
+  turn_queue waiting;
   std::optional<running_turn> running;
 
   void on_turn(turn_ptr turn);
@@ -126,7 +84,6 @@ private:
   void store();
   void commit();
   void fail_running(const failure& why);
-  void fail_waiting(const failure& why);
   void end_turn();
   void forget_thread();
   void watch_queue();
@@ -147,14 +104,14 @@ void conversation_state::on_turn(turn_ptr turn) {
     return;
   const bool is_busy = running || !waiting.empty();
   if (is_busy && options.on_busy == busy_policy::reject) {
-    turn->fail(busy());
+    turn->fail(thread_busy());
     return;
   }
   if (is_busy && waiting.size() >= options.max_waiting) {
-    turn->fail(queue_full());
+    turn->fail(thread_queue_full());
     return;
   }
-  waiting.emplace_back(std::move(turn));
+  waiting.push(std::move(turn));
   next();
 }
 
@@ -162,17 +119,9 @@ void conversation_state::on_turn(turn_ptr turn) {
 bool conversation_state::joins_another(turn_ptr& turn) {
   if (!may_be_retry(*turn))
     return false;
-  const auto try_join = [&](joint_turn& x) {
-    const auto kind = relation_of(x.first(), *turn);
-    if (kind == relation::retry)
-      x.join(std::move(turn));
-    else if (kind == relation::conflict)
-      turn->fail(key_conflict());
-    return kind != relation::other;
-  };
-  if (running && try_join(running->request))
+  if (running && running->request.join_or_refuse(turn) != relation::other)
     return true;
-  return std::any_of(waiting.begin(), waiting.end(), try_join);
+  return waiting.join(turn) != relation::other;
 }
 
 void conversation_state::on_cancelled(turn_id id) {
@@ -185,17 +134,7 @@ void conversation_state::on_cancelled(turn_id id) {
     }
     return;
   }
-  const auto found =
-      std::find_if(waiting.begin(), waiting.end(), [&](const joint_turn& x) { return x.has(id); });
-  if (found != waiting.end() && found->leave(id)) {
-    found->fail(client_left());
-    waiting.erase(found);
-  }
-}
-
-void tell(const store_client_actor& client, store_answer x) {
-  if (client) // retention does not care
-    caf::anon_send(client, std::move(x));
+  waiting.leave(id);
 }
 
 /// Deleting ends what runs and waits; what makes a new thread finds that there is one already.
@@ -215,10 +154,10 @@ void conversation_state::on_change(change_thread& x) {
   if (running) {
     if (running->ordered && !running->result)
       caf::anon_send(pool, order_cancelled{running->request.first().id});
-    running->request.fail(deleted());
+    running->request.fail(thread_deleted());
     running.reset();
   }
-  fail_waiting(deleted());
+  waiting.fail_all(thread_deleted());
   forget_thread();
   x.through = self;
   const auto client = x.reply_to;
@@ -243,9 +182,7 @@ void conversation_state::next() {
       load();
       continue;
     }
-    auto x = std::move(waiting.front());
-    waiting.pop_front();
-    start(std::move(x));
+    start(waiting.take());
   }
   if (stateless && !running)
     self->quit();
@@ -258,7 +195,7 @@ void conversation_state::load() {
   if (journal.send(load_thread{key, limits, self}))
     return;
   loading = false;
-  fail_waiting(journal_full());
+  waiting.fail_all(journal_full());
 }
 
 void conversation_state::on_loaded(thread_loaded& x) {
@@ -266,7 +203,7 @@ void conversation_state::on_loaded(thread_loaded& x) {
   if (changing > 0)
     return; // it is out of date
   if (x.why) {
-    fail_waiting(*x.why);
+    waiting.fail_all(*x.why);
     return;
   }
   thread.emplace(std::move(x.record));
@@ -279,7 +216,7 @@ void conversation_state::start(joint_turn x) {
   x.settle_first();
   const auto& turn = x.first();
   if (!stateless && !thread->is_enough_for(turn.messages)) {
-    waiting.push_front(std::move(x));
+    waiting.put_back(std::move(x));
     load_whole = true;
     return;
   }
@@ -325,7 +262,7 @@ void conversation_state::run() {
   running->plan =
       (thread ? *thread : nothing).plan(turn.instructions, turn.messages, options.limits);
   if (const auto& id = running->plan.shown.stray_answer) {
-    fail_running(stray_answer(*id));
+    fail_running(stray_tool_answer(*id));
     return;
   }
   order();
@@ -418,12 +355,6 @@ void conversation_state::fail_running(const failure& why) {
   end_turn();
 }
 
-void conversation_state::fail_waiting(const failure& why) {
-  for (auto& x : waiting)
-    x.fail(why);
-  waiting.clear();
-}
-
 void conversation_state::end_turn() {
   running.reset();
   next();
@@ -444,19 +375,15 @@ void conversation_state::watch_queue() {
 
 void conversation_state::on_tick() {
   ticking = false;
-  const auto oldest = self->clock().now() - options.wait_timeout;
-  while (!waiting.empty() && waiting.front().first().arrived <= oldest) {
-    waiting.front().fail(waited_too_long());
-    waiting.pop_front();
-  }
+  waiting.fail_until(self->clock().now() - options.wait_timeout, waited_too_long());
   watch_queue();
 }
 
 /// The server stops, or the conversation leaves memory: requesters, if there are any, hear why.
 void conversation_state::on_exit(const caf::exit_msg& x) {
   if (running)
-    running->request.fail(shutting_down());
-  fail_waiting(shutting_down());
+    running->request.fail(server_stops());
+  waiting.fail_all(server_stops());
   self->quit(x.reason);
 }
 

@@ -2,6 +2,7 @@
 /// answer and never become turns of their own. Used by one conversation only.
 #pragma once
 
+#include "actors/turn_failures.hpp"
 #include "messages/turn.hpp"
 
 #include <algorithm>
@@ -37,8 +38,14 @@ public:
     return *first_;
   }
 
-  void join(turn_ptr retry) {
-    retries_.push_back(std::move(retry));
+  /// Takes a retry of it in, and refuses another request with its key.
+  relation join_or_refuse(turn_ptr& later) {
+    const auto kind = relation_of(*first_, *later);
+    if (kind == relation::retry)
+      retries_.push_back(std::move(later));
+    else if (kind == relation::conflict)
+      later->fail(key_conflict());
+    return kind;
   }
 
   bool has(turn_id id) const {
@@ -51,7 +58,7 @@ public:
     if (first_->id == id) {
       deserted_ = true;
     } else if (const auto found = find(id); found != retries_.end()) {
-      (*found)->fail(gone());
+      (*found)->fail(client_left());
       retries_.erase(found);
     }
     return deserted_ && retries_.empty();
@@ -61,14 +68,14 @@ public:
   void settle_first() {
     if (!deserted_ || retries_.empty())
       return;
-    first_->fail(gone());
+    first_->fail(client_left());
     first_ = std::move(retries_.front());
     retries_.erase(retries_.begin());
     deserted_ = false;
   }
 
   void fail(const failure& why) {
-    first_->fail(deserted_ ? gone() : why);
+    first_->fail(deserted_ ? client_left() : why);
     for (const auto& x : retries_)
       x->fail(why);
   }
@@ -87,10 +94,6 @@ public:
   }
 
 private:
-  static failure gone() {
-    return {error_kind::client_gone, "The client left."};
-  }
-
   std::vector<turn_ptr>::const_iterator find(turn_id id) const {
     return std::find_if(retries_.begin(), retries_.end(),
                         [&](const turn_ptr& x) { return x->id == id; });

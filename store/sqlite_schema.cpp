@@ -11,11 +11,29 @@ namespace {
 /// "LAgt": tells our files from other programs' (PRAGMA application_id).
 constexpr std::int64_t application_id = 0x4c416774;
 
-// Messages have the key (thread << 24) + number: those of a thread lie together, in order, and one
-// range scan loads them. `messages` holds live ones only, so that superseded ones cost a load
-// nothing. Replays form a chain per thread, newest first: no index has to be kept for them, except
-// for those few with a key. The tenant '' holds what no client sees: "trash:ID" and "import:NAME".
-constexpr std::string_view version_1 = R"sql(
+/// Messages have the key (thread << 24) + number: those of a thread lie together, in order, and one
+/// range scan loads them.
+std::string message_table(const std::string& name) {
+  return "CREATE TABLE " + name + R"sql( (
+  id INTEGER PRIMARY KEY,
+  created INTEGER NOT NULL,
+  role INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  empty INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  calls TEXT,
+  answers TEXT,
+  reasoning TEXT,
+  json TEXT NOT NULL
+) STRICT;
+)sql";
+}
+
+/// `messages` holds live ones only, so that superseded ones cost a load nothing. Replays form a
+/// chain per thread, newest first: no index has to be kept for them, except for those few with a
+/// key. The tenant '' holds what no client sees: "trash:ID" and "import:NAME".
+std::string version_1() {
+  return R"sql(
 CREATE TABLE threads (
   id INTEGER PRIMARY KEY,
   tenant TEXT NOT NULL,
@@ -33,43 +51,6 @@ CREATE TABLE threads (
 ) STRICT;
 CREATE INDEX threads_of_tenant ON threads (tenant);
 
-CREATE TABLE messages (
-  id INTEGER PRIMARY KEY,
-  created INTEGER NOT NULL,
-  role INTEGER NOT NULL,
-  tokens INTEGER NOT NULL,
-  empty INTEGER NOT NULL,
-  digest BLOB NOT NULL,
-  calls TEXT,
-  answers TEXT,
-  reasoning TEXT,
-  json TEXT NOT NULL
-) STRICT;
-CREATE TABLE superseded (
-  id INTEGER PRIMARY KEY,
-  created INTEGER NOT NULL,
-  role INTEGER NOT NULL,
-  tokens INTEGER NOT NULL,
-  empty INTEGER NOT NULL,
-  digest BLOB NOT NULL,
-  calls TEXT,
-  answers TEXT,
-  reasoning TEXT,
-  json TEXT NOT NULL
-) STRICT;
-CREATE TABLE instructions (
-  id INTEGER PRIMARY KEY,
-  created INTEGER NOT NULL,
-  role INTEGER NOT NULL,
-  tokens INTEGER NOT NULL,
-  empty INTEGER NOT NULL,
-  digest BLOB NOT NULL,
-  calls TEXT,
-  answers TEXT,
-  reasoning TEXT,
-  json TEXT NOT NULL
-) STRICT;
-
 CREATE TABLE replays (
   id INTEGER PRIMARY KEY,
   thread INTEGER NOT NULL,
@@ -80,10 +61,12 @@ CREATE TABLE replays (
   answer TEXT NOT NULL
 ) STRICT;
 CREATE INDEX replays_by_key ON replays (key) WHERE key IS NOT NULL;
-)sql";
+)sql" + message_table("messages")
+         + message_table("superseded") + message_table("instructions");
+}
 
 /// The n-th one leads from version n to version n + 1.
-constexpr std::array migrations{version_1};
+constexpr std::array migrations{&version_1};
 
 std::int64_t read_number(database& db, std::string_view pragma) {
   auto rows = db.query(pragma);
@@ -107,7 +90,7 @@ void migrate(database& db) {
     return;
   transaction all{db};
   for (auto i = version; i < newest; ++i)
-    db.execute(std::string{migrations[static_cast<std::size_t>(i)]});
+    db.execute(migrations[static_cast<std::size_t>(i)]());
   db.execute("PRAGMA application_id = " + std::to_string(application_id)
              + "; PRAGMA user_version = " + std::to_string(newest));
   all.commit();
