@@ -55,6 +55,8 @@ void asio_clock::cancel_timeouts(caf::abstract_actor* self) {
 void asio_clock::schedule_message(time_point t, caf::strong_actor_ptr receiver,
                                   caf::mailbox_element_ptr content) {
   const std::lock_guard lock{mutex_};
+  if (!timer_)
+    return; // stopped: nobody would ever let go of the receiver
   super::schedule_message(t, std::move(receiver), std::move(content));
   arm();
 }
@@ -62,6 +64,8 @@ void asio_clock::schedule_message(time_point t, caf::strong_actor_ptr receiver,
 void asio_clock::schedule_message(time_point t, caf::group target, caf::strong_actor_ptr sender,
                                   caf::message content) {
   const std::lock_guard lock{mutex_};
+  if (!timer_)
+    return;
   super::schedule_message(t, std::move(target), std::move(sender), std::move(content));
   arm();
 }

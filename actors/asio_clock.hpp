@@ -18,7 +18,7 @@ class asio_clock final : public caf::detail::simple_actor_clock {
 public:
   explicit asio_clock(boost::asio::io_context& context);
 
-  /// Drops all that is pending and lets go of the context; it can still be called.
+  /// Drops all that is pending, and all that comes later, and lets go of the context.
   void stop();
 
   void set_ordinary_timeout(time_point t, caf::abstract_actor* self, caf::atom_value type,

@@ -9,8 +9,27 @@ namespace lang_agent {
 
 namespace {
 
+/// The history and the new messages as one list, without a copy.
+class conversation_view {
+public:
+  conversation_view(std::span<const message_ptr> history, const message_list& fresh)
+      : history_(history), fresh_(fresh) {}
+
+  std::size_t size() const {
+    return history_.size() + fresh_.size();
+  }
+
+  const message_ptr& operator[](std::size_t i) const {
+    return i < history_.size() ? history_[i] : fresh_[i - history_.size()];
+  }
+
+private:
+  std::span<const message_ptr> history_;
+  std::span<const message_ptr> fresh_;
+};
+
 /// Where the newest turns that fit begin.
-std::size_t first_that_fits(const message_list& messages, std::size_t instructions,
+std::size_t first_that_fits(const conversation_view& messages, std::size_t instructions,
                             std::size_t instruction_tokens, const context_limits& limits) {
   auto begin = messages.size();
   std::size_t tokens = instruction_tokens;
@@ -32,7 +51,7 @@ std::size_t first_that_fits(const message_list& messages, std::size_t instructio
 /// Appends messages[begin...] without what would make an upstream refuse them.
 class healer {
 public:
-  healer(const message_list& messages, std::size_t fresh_from, prompt& out)
+  healer(const conversation_view& messages, std::size_t fresh_from, prompt& out)
       : messages_(messages), fresh_from_(fresh_from), out_(out) {}
 
   void run(std::size_t begin) {
@@ -78,7 +97,7 @@ private:
       out_.stray_answer = messages_[at]->answers;
   }
 
-  const message_list& messages_;
+  const conversation_view& messages_;
   std::size_t fresh_from_;
   prompt& out_;
 };
@@ -87,10 +106,7 @@ private:
 
 prompt build_prompt(const message_list& instructions, std::span<const message_ptr> history,
                     const message_list& fresh, const context_limits& limits) {
-  message_list messages;
-  messages.reserve(history.size() + fresh.size());
-  messages.insert(messages.end(), history.begin(), history.end());
-  messages.insert(messages.end(), fresh.begin(), fresh.end());
+  const conversation_view messages{history, fresh};
   std::size_t instruction_tokens = 0;
   for (const auto& x : instructions)
     instruction_tokens += x->tokens;

@@ -2,6 +2,7 @@
 
 #include "actors/history.hpp"
 #include "actors/joint_turn.hpp"
+#include "actors/open_requests.hpp"
 #include "actors/turn_failures.hpp"
 #include "actors/turn_queue.hpp"
 #include "http/answer_encoder.hpp"
@@ -55,9 +56,11 @@ struct conversation_state {
   std::optional<history> thread; ///< none: not loaded
   bool loading = false;
   bool load_whole = false;  ///< the next turn needs more than the context limits do
+  bool is_whole = false;    ///< `thread` was loaded for such a turn
   std::size_t changing = 0; ///< changes of the whole thread that the journal has
   bool ticking = false;
   turn_queue waiting;
+  open_requests attempts;
   std::optional<running_turn> running;
 
   void on_turn(turn_ptr turn);
@@ -102,6 +105,7 @@ private:
 void conversation_state::on_turn(turn_ptr turn) {
   if (joins_another(turn))
     return;
+  attempts.arrived(*turn);
   const bool is_busy = running || !waiting.empty();
   if (is_busy && options.on_busy == busy_policy::reject) {
     turn->fail(thread_busy());
@@ -139,7 +143,7 @@ void conversation_state::on_cancelled(turn_id id) {
 
 /// Deleting ends what runs and waits; what makes a new thread finds that there is one already.
 void conversation_state::on_change(change_thread& x) {
-  const auto* deletion = std::get_if<delete_thread>(&x.change);
+  auto* deletion = std::get_if<delete_thread>(&x.change);
   const bool is_busy = running || !waiting.empty();
   const bool only_if_idle = deletion && deletion->updated_before != 0;
   if (is_busy && (!deletion || only_if_idle)) {
@@ -151,6 +155,8 @@ void conversation_state::on_change(change_thread& x) {
     tell(x.reply_to, {journal_full()});
     return;
   }
+  if (is_busy)
+    deletion->may_be_missing = true; // the first turn ends here: something was deleted
   if (running) {
     if (running->ordered && !running->result)
       caf::anon_send(pool, order_cancelled{running->request.first().id});
@@ -194,7 +200,7 @@ void conversation_state::load() {
   const auto limits = load_whole ? context_limits{} : options.limits;
   if (journal.send(load_thread{key, limits, self}))
     return;
-  loading = false;
+  loading = load_whole = false;
   waiting.fail_all(journal_full());
 }
 
@@ -203,11 +209,12 @@ void conversation_state::on_loaded(thread_loaded& x) {
   if (changing > 0)
     return; // it is out of date
   if (x.why) {
+    load_whole = false;
     waiting.fail_all(*x.why);
     return;
   }
   thread.emplace(std::move(x.record));
-  load_whole = false;
+  is_whole = std::exchange(load_whole, false);
   memory->set(empty_conversation_bytes + thread->bytes());
   next();
 }
@@ -226,7 +233,8 @@ void conversation_state::start(joint_turn x) {
     return;
   }
   running.emplace(std::move(x));
-  if (stateless || !may_be_retry(running->request.first()))
+  const auto& first = running->request.first();
+  if (stateless || !may_be_retry(first) || attempts.has_failed(first))
     run();
   else
     find_replay();
@@ -341,7 +349,10 @@ void conversation_state::on_stored(const turn_stored& x) {
     return;
   }
   thread->apply(running->plan, running->result->message);
+  if (!is_whole)
+    thread->trim(options.limits);
   memory->set(empty_conversation_bytes + thread->bytes());
+  attempts.committed(running->request.first());
   commit();
 }
 

@@ -77,10 +77,16 @@ struct directory_state {
       caf::anon_send(found->second->conversation, x);
   }
 
+  /// Without a conversation there is nobody to ask: one that comes later loads what this leaves.
   void on_change(change_thread& x) {
-    auto& to = find(x.key);
-    x.in_conversation = to.busy;
-    caf::anon_send(to.conversation, std::move(x));
+    if (const auto found = by_key.find(x.key); found != by_key.end()) {
+      x.in_conversation = found->second->busy;
+      caf::anon_send(found->second->conversation, std::move(x));
+      return;
+    }
+    const auto client = x.reply_to;
+    if (!options.journal.send(std::move(x)) && client)
+      caf::anon_send(client, store_answer{journal_full()});
   }
 
   void on_down(const caf::down_msg& x) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "actors/active_memory.hpp"
+#include "actors/journal.hpp"
 #include "messages/interfaces.hpp"
 #include "messages/thread_key.hpp"
 
@@ -31,6 +32,7 @@ struct directory_options {
   std::chrono::milliseconds idle_after{300'000}; ///< then a conversation leaves memory
   std::size_t max_active_bytes = 0; ///< of all shards; above, the least recently used leave at once
   active_memory memory = std::make_shared<std::atomic<std::size_t>>(0);
+  journal_port journal = {}; ///< for changes of threads whose conversation is not in memory
 };
 
 directory_actor spawn_directory(caf::actor_system& system, const directory_options& options,

@@ -1,6 +1,7 @@
 #include "actors/history.hpp"
 
 #include "actors/merge.hpp"
+#include "store/history_window.hpp"
 
 #include <algorithm>
 #include <span>
@@ -85,6 +86,24 @@ void history::apply(const planned_turn& turn, const message_ptr& answer) {
     loaded_.instructions = *turn.instructions;
   }
   ++loaded_.version;
+}
+
+void history::trim(const context_limits& limits) {
+  auto& messages = loaded_.history;
+  if (limits.unlimited())
+    return;
+  store::history_window window{limits};
+  const auto enough = std::find_if(messages.rbegin(), messages.rend(), [&](const message_ptr& x) {
+    return window.is_enough_before(*x);
+  });
+  const auto needed = window.kept(enough == messages.rend());
+  // Half of it at least, so that many turns share the cost of moving the rest.
+  if (messages.size() < 2 * needed + 16)
+    return;
+  const auto count = messages.size() - needed;
+  bytes_ -= bytes_of({messages.data(), count});
+  messages.erase(messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(count));
+  loaded_.skipped += count;
 }
 
 } // namespace lang_agent

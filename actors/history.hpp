@@ -40,6 +40,9 @@ public:
   /// The turn is stored.
   void apply(const planned_turn& turn, const message_ptr& answer);
 
+  /// Lets go of what no prompt within the limits needs any more, when that is worth it.
+  void trim(const context_limits& limits);
+
   /// Memory that this takes, about.
   std::size_t bytes() const {
     return bytes_;

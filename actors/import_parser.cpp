@@ -19,7 +19,8 @@ bool is_blank(std::string_view text) {
 } // namespace
 
 void import_parser::feed(std::string_view piece, bool last) {
-  unread_.erase(0, std::exchange(begin_, 0));
+  unread_.erase(0, begin_);
+  searched_ -= std::min(searched_, std::exchange(begin_, 0));
   unread_ += piece;
   is_last_ = last;
 }
@@ -31,13 +32,12 @@ import_parser::step import_parser::next() {
   }
   while (steps_.empty()) {
     const auto line = take_line();
-    if (!line) {
-      if (unread_.size() - begin_ > max_line_)
-        return failure{error_kind::request_too_large, "Line " + std::to_string(line_ + 1)
-                                                          + " is longer than "
-                                                          + std::to_string(max_line_) + " bytes."};
+    if ((line ? line->size() : unread_.size() - begin_) > max_line_)
+      return failure{error_kind::request_too_large, "Line " + std::to_string(line_ + 1)
+                                                        + " is longer than "
+                                                        + std::to_string(max_line_) + " bytes."};
+    if (!line)
       return is_last_ ? end() : need_input{};
-    }
     ++line_;
     if (!is_blank(*line))
       read_line(*line);
@@ -51,8 +51,9 @@ import_parser::step import_parser::next() {
 std::optional<std::string_view> import_parser::take_line() {
   if (begin_ == unread_.size())
     return std::nullopt;
-  auto end = unread_.find('\n', begin_);
+  auto end = unread_.find('\n', std::max(begin_, searched_));
   if (end == std::string::npos) {
+    searched_ = unread_.size();
     if (!is_last_)
       return std::nullopt;
     end = unread_.size();
@@ -96,8 +97,8 @@ void import_parser::read(const http::import_end& x) {
                 + std::to_string(current_->messages) + " were there.");
   end_piece();
   current_->finished = true;
-  steps_.emplace_back(
-      finish_import{current_->import, {tenant_, current_->info.id}, current_->info});
+  steps_.emplace_back(finish_import{
+      current_->import, {tenant_, current_->info.id}, current_->info, current_->messages});
 }
 
 void import_parser::read(failure& why) {

@@ -63,8 +63,9 @@ private:
 
   std::string tenant_;
   std::size_t max_line_;
-  std::string unread_;    ///< what has come and is not parsed
-  std::size_t begin_ = 0; ///< of the next line in it
+  std::string unread_;       ///< what has come and is not parsed
+  std::size_t begin_ = 0;    ///< of the next line in it
+  std::size_t searched_ = 0; ///< there is no line end between `begin_` and here
   bool is_last_ = false;
   std::size_t line_ = 0;
   std::size_t threads_ = 0; ///< finished ones

@@ -18,8 +18,10 @@ constexpr std::size_t message_bytes = 1024;
 
 failure unavailable(const std::exception& e) {
   spdlog::error("storage failed what=\"{}\"", e.what());
-  return {error_kind::storage_unavailable,
-          "The server's storage is unavailable. Please retry later."};
+  failure out{error_kind::storage_unavailable,
+              "The server's storage is unavailable. Please retry later."};
+  out.retry_after = "1";
+  return out;
 }
 
 /// Why a turn could not be stored although the store works.
@@ -54,8 +56,10 @@ struct journal_state {
   };
   std::vector<store_change> changes;
   std::vector<customer> customers;
+  bool has_thread_changes = false; ///< some of them are no turns
 
-  void on_load(const load_thread& x) const {
+  void on_load(const load_thread& x) {
+    settle_thread_changes();
     thread_loaded out;
     try {
       out.record = store->load(x.key, x.limits);
@@ -65,7 +69,8 @@ struct journal_state {
     caf::anon_send(x.reply_to, std::move(out));
   }
 
-  void on_find(const find_answer& x) const {
+  void on_find(const find_answer& x) {
+    settle_thread_changes();
     answer_found out{x.id, {}, nullptr};
     try {
       out.result = store->find_replay(x.query);
@@ -75,7 +80,8 @@ struct journal_state {
     caf::anon_send(x.reply_to, std::move(out));
   }
 
-  void on_query(const ask_store& x) const {
+  void on_query(const ask_store& x) {
+    settle_thread_changes();
     store_answer out;
     try {
       out.result = store->ask(x.query);
@@ -90,6 +96,7 @@ struct journal_state {
   }
 
   void on_change(change_thread& x) {
+    has_thread_changes = true;
     add(std::move(x.change), {0, std::move(x.through), std::move(x.reply_to), std::move(x.place),
                               std::move(x.in_conversation)});
   }
@@ -98,6 +105,13 @@ struct journal_state {
   void on_tick();
 
 private:
+  /// Whoever asks after a deletion was sent must not see what it deletes. A turn that waits for its
+  /// commit needs no such care: its conversation reads nothing before it hears of it.
+  void settle_thread_changes() {
+    if (has_thread_changes)
+      commit();
+  }
+
   void add(store_change change, customer who) {
     changes.push_back(std::move(change));
     customers.push_back(std::move(who));
@@ -117,6 +131,7 @@ void journal_state::commit() {
   if (changes.empty())
     return;
   commit_part(0, changes.size());
+  has_thread_changes = false;
   changes.clear();
   customers.clear();
 }

@@ -3,7 +3,7 @@
 /// Changes are committed in groups: whatever has come while the last commit was under way goes into
 /// the next one, so an idle journal commits at once and a busy one in large groups. A group that
 /// fails is tried again change by change, so that one that cannot be stored harms no other. Reads
-/// see what is committed.
+/// see what is committed; changes of whole threads that came before them are committed first.
 #pragma once
 
 #include "messages/protocol.hpp"

@@ -232,6 +232,7 @@ void request_state::on_replayed(const turn_replayed& x) {
   turn.reset();
   auto response = head();
   http::add_header(response, "x-idempotent-replay", "true");
+  record.replayed = true;
   if (!stream) {
     response.body = *x.json;
     responder().send(std::move(response));
@@ -276,7 +277,7 @@ void request_state::on_gone() {
 }
 
 void request_state::finish(int status) {
-  record.status = status;
+  record.status = gone ? 499 : status; // as nginx logs a client that closed its request
   log_request(record);
   self->quit();
 }

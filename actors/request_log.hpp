@@ -19,6 +19,7 @@ struct request_record {
   std::string thread = {};
   std::string model = {};
   bool stream = false;
+  bool replayed = false; ///< the answer is that of an earlier attempt
   std::optional<std::chrono::steady_clock::time_point> first_token = {};
   token_usage usage = {};
 };

@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 
 namespace lang_agent {
 
@@ -32,8 +33,9 @@ struct retention_state {
   std::vector<retention_rule> rules;
   directory_shards directory;
   journal_port journal;
-  std::size_t at = 0; ///< rule of the step
-  std::string after;  ///< thread where the last step of that rule ended
+  std::size_t at = 0;          ///< rule of the step
+  std::string after;           ///< thread where the last step of that rule ended
+  std::set<std::string> asked; ///< to be deleted, in the last step
 
   void step() {
     const auto& rule = rules[at];
@@ -53,18 +55,35 @@ private:
   }
 
   void go_on(const expired_threads& x) {
-    const auto& rule = rules[at];
-    for (const auto& id : x.ids) {
-      const thread_key key{rule.tenant, id};
-      caf::anon_send(shard_of(directory, key), change_thread{key, delete_thread{key, limit(rule)}});
+    // A deleted thread is no place to go on from: the step is done again until it finds nothing
+    // new.
+    if (remove(x.ids) > 0) {
+      self->delayed_send(self, step_pause, queue_tick{});
+      return;
     }
-    if (!x.ids.empty())
-      spdlog::info("retention deletes tenant={} threads={}", rule.tenant, x.ids.size());
+    asked.clear();
     after = x.after;
     if (after.empty())
       at = (at + 1) % rules.size();
     const bool pass_is_over = after.empty() && at == 0;
     self->delayed_send(self, pass_is_over ? pause() : step_pause, queue_tick{});
+  }
+
+  /// How many of them were not asked for before; others have a turn, or are on their way.
+  std::size_t remove(const std::vector<std::string>& ids) {
+    const auto& rule = rules[at];
+    std::size_t count = 0;
+    for (const auto& id : ids) {
+      if (asked.contains(id))
+        continue;
+      const thread_key key{rule.tenant, id};
+      caf::anon_send(shard_of(directory, key), change_thread{key, delete_thread{key, limit(rule)}});
+      ++count;
+    }
+    asked = {ids.begin(), ids.end()};
+    if (count > 0)
+      spdlog::info("retention deletes tenant={} threads={}", rule.tenant, count);
+    return count;
   }
 
   std::chrono::milliseconds pause() const {

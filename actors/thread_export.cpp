@@ -39,7 +39,7 @@ struct thread_export_state {
 
   void start() {
     id = call.request().head.parameter;
-    ask(find_thread{call.key(id)});
+    ask(read_thread{page_after(0)});
   }
 
   void on_answer(const store_answer& x) {
@@ -49,8 +49,11 @@ struct thread_export_state {
       return;
     }
     const auto& found = std::get<query_result>(x.result);
-    if (const auto* info = std::get_if<thread_info>(&found))
-      on_thread(*info);
+    if (const auto* first = std::get_if<thread_with_messages>(&found)) {
+      thread = first->thread;
+      on_page(first->messages);
+    } else if (const auto* info = std::get_if<thread_info>(&found))
+      on_end(*info);
     else if (const auto* page_found = std::get_if<page<stored_message>>(&found))
       on_page(*page_found);
     else
@@ -68,12 +71,9 @@ struct thread_export_state {
   }
 
 private:
-  /// The first time it is where the export begins, the second time what has become of it.
-  void on_thread(const thread_info& now) {
-    if (!thread) {
-      thread = now;
-      ask_page();
-    } else if (now.turns == thread->turns && now.updated == thread->updated) {
+  /// What has become of the thread since its first page.
+  void on_end(const thread_info& now) {
+    if (now.turns == thread->turns && now.updated == thread->updated) {
       end();
     } else {
       fail({error_kind::thread_changed, "The thread was changed during its export. Please retry."});
@@ -99,7 +99,7 @@ private:
     if (asking || !begun || undrained >= 2 * drain_step)
       return;
     if (!complete)
-      ask_page();
+      ask(page_after(last));
     else if (pages > 1)
       ask(find_thread{call.key(id)}); // a turn may have come between two pages
     else
@@ -126,12 +126,12 @@ private:
     self->quit();
   }
 
-  void ask_page() {
-    list_messages query{call.key(id), page_messages};
-    query.superseded = true;
-    query.max_bytes = page_bytes;
-    query.after = last;
-    ask(std::move(query));
+  list_messages page_after(std::uint64_t number) const {
+    list_messages out{call.key(id), page_messages};
+    out.superseded = true;
+    out.max_bytes = page_bytes;
+    out.after = number;
+    return out;
   }
 
   void ask(store_query query) {

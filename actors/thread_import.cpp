@@ -65,7 +65,7 @@ struct thread_import_state {
       return;
     }
     if (const auto* thread = std::get_if<thread_info>(&result))
-      imported.push_back(*thread);
+      keep(*thread);
     go_on();
   }
 
@@ -76,6 +76,12 @@ struct thread_import_state {
   }
 
 private:
+  /// For the answer, which has no instructions: a file may hold very many threads.
+  void keep(thread_info x) {
+    x.instructions.clear();
+    imported.push_back(std::move(x));
+  }
+
   void go_on() {
     auto step = parser->next();
     std::visit([this](auto& x) { take(x); }, step);

@@ -18,13 +18,16 @@ using http::endpoint;
 /// Lists say newest first unless asked otherwise, messages are read from the beginning.
 constexpr bool threads_ascend = false;
 constexpr bool messages_ascend = true;
+/// A page of long messages ends early; `has_more` tells.
+constexpr std::size_t page_bytes = 4 * 1024 * 1024;
 
 struct thread_request_state {
   static inline const char* name = "lang_agent.thread_request";
 
   thread_request_actor::pointer self = nullptr;
   thread_call call;
-  std::string id; ///< of the thread that the answer is about
+  std::string id;     ///< of the thread in the path
+  std::string new_id; ///< of a fork
 
   void start();
   void on_answer(const store_answer& x);
@@ -83,6 +86,7 @@ void thread_request_state::list_of_thread() {
   const auto& x = std::get<http::list_parameters>(decoded);
   list_messages query{call.key(id), x.limit, x.ascending.value_or(messages_ascend)};
   query.superseded = x.superseded;
+  query.max_bytes = page_bytes;
   query.after = http::parse_message_id(x.after);
   if (!x.after.empty() && !query.after)
     return fail(
@@ -106,7 +110,8 @@ void thread_request_state::fork() {
     return fail(*why);
   auto& x = std::get<http::fork_parameters>(decoded);
   const auto source = call.key(id);
-  const auto target = call.key(x.id.empty() ? "thread_" + http::random_id(24) : x.id);
+  new_id = x.id.empty() ? "thread_" + http::random_id(24) : x.id;
+  const auto target = call.key(new_id);
   call.change_through_conversation(self, target, fork_thread{source, target, x.up_to, unix_now()});
 }
 
@@ -142,7 +147,7 @@ void thread_request_state::answer(const change_result& x) {
   if (const auto* thread = std::get_if<thread_info>(&x)) {
     send(http::encode_thread(*thread, true));
   } else if (const auto* why = std::get_if<refusal>(&x)) {
-    fail(failure_of(*why, id));
+    fail(failure_of(*why, *why == refusal::thread_exists ? new_id : id));
   } else {
     send(http::encode_thread_deleted(id));
   }

@@ -131,19 +131,19 @@ void read_defaults(table_reader& in, default_parameters& out) {
   }
 }
 
-void read_tenant(table_reader& in, tenant_settings& out) {
+void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
   in.text("name", out.name);
   in.texts("keys", out.keys);
   std::string variable;
   in.text("keys_env", variable);
-  if (!variable.empty()) {
+  if (!variable.empty() && with_secrets) {
     std::istringstream keys{environment_secret(variable, "tenants.keys_env")};
     for (std::string key; std::getline(keys, key, ',');)
       out.keys.push_back(trimmed(key));
   }
   std::string file;
   in.text("keys_file", file);
-  if (!file.empty())
+  if (!file.empty() && with_secrets)
     for (auto& key : file_secrets(file, "tenants.keys_file"))
       out.keys.push_back(std::move(key));
   in.number("max_turns", out.max_turns, 1, many);
@@ -157,18 +157,18 @@ void read_builtin(table_reader& in, builtin_settings& out) {
   in.number("words", out.words, 0, 1'000'000);
 }
 
-void read_upstream(table_reader& in, upstream_settings& out, bool key_is_overridden) {
+void read_upstream(table_reader& in, upstream_settings& out, bool with_secrets) {
   in.text("name", out.name);
   in.word("kind", out.kind,
           {{"openai", upstream_kind::openai}, {"builtin", upstream_kind::builtin}});
   in.text("base_url", out.base_url);
   std::string variable;
   in.text("api_key_env", variable);
-  if (!variable.empty() && !key_is_overridden)
+  if (!variable.empty() && with_secrets)
     out.api_key = environment_secret(variable, "upstreams.api_key_env");
   std::string file;
   in.text("api_key_file", file);
-  if (!file.empty() && !key_is_overridden)
+  if (!file.empty() && with_secrets)
     out.api_key = file_secrets(file, "upstreams.api_key_file").front();
   in.text("model", out.model);
   in.texts("models", out.models);
@@ -185,7 +185,8 @@ void read_upstream(table_reader& in, upstream_settings& out, bool key_is_overrid
   in.table("builtin", [&](table_reader& sub) { read_builtin(sub, out.builtin); });
 }
 
-settings read_settings(const toml::table& table, const std::string& file, bool key_is_overridden) {
+settings read_settings(const toml::table& table, const std::string& file,
+                       const config_overrides& overrides) {
   settings out;
   table_reader in{table, file, ""};
   in.table("server", [&](table_reader& sub) { read_server(sub, out.server, file); });
@@ -196,11 +197,14 @@ settings read_settings(const toml::table& table, const std::string& file, bool k
   in.table("threads", [&](table_reader& sub) { read_threads(sub, out.threads); });
   in.table("store", [&](table_reader& sub) { read_store(sub, out.store); });
   in.table("defaults", [&](table_reader& sub) { read_defaults(sub, out.defaults); });
-  in.tables("tenants", [&](table_reader& sub) { read_tenant(sub, out.tenants.emplace_back()); });
+  in.tables("tenants", [&](table_reader& sub) {
+    read_tenant(sub, out.tenants.emplace_back(), !overrides.without_secrets);
+  });
   in.tables("upstreams", [&](table_reader& sub) {
     // The command line's key is for the first upstream.
-    const bool overridden = key_is_overridden && out.upstreams.empty();
-    read_upstream(sub, out.upstreams.emplace_back(), overridden);
+    const bool overridden =
+        out.upstreams.empty() && (overrides.upstream_key_env || overrides.upstream_url);
+    read_upstream(sub, out.upstreams.emplace_back(), !overridden && !overrides.without_secrets);
   });
   in.finish();
   return out;
@@ -241,10 +245,10 @@ settings parse_settings(std::string_view text, const std::string& name,
     throw config_error{name + ":" + std::to_string(e.source().begin.line) + ": "
                        + std::string{e.description()}};
   }
-  const bool key_is_overridden = overrides.upstream_key_env || overrides.upstream_url;
-  auto result = read_settings(table, name, key_is_overridden);
+  auto result = read_settings(table, name, overrides);
   apply_overrides(result, overrides);
-  validate(result);
+  if (!overrides.without_secrets)
+    validate(result);
   return result;
 }
 

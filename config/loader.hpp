@@ -26,7 +26,8 @@ struct config_overrides {
   std::optional<std::string> upstream_key_env;
   std::optional<std::string> model;
   std::optional<std::string> data_dir;
-  bool ephemeral = false; ///< threads in memory only
+  bool ephemeral = false;       ///< threads in memory only
+  bool without_secrets = false; ///< keys are neither read nor asked for: there is nothing to serve
 };
 
 /// Reads `file`, or the shipped default when empty; applies the overrides; resolves secrets from

@@ -87,6 +87,11 @@ void validate(const settings& x) {
     throw config_error{"threads.idle_after must be longer than 0"};
   if (x.store.engine == store_engine::sqlite && x.store.data_dir.empty())
     throw config_error{"store.data_dir is empty; name a directory for the database"};
+  for (const auto& [name, bytes] :
+       {std::pair{"store.max_queued_bytes", x.store.max_queued_bytes},
+        std::pair{"threads.max_active_bytes", x.threads.max_active_bytes}})
+    if (bytes < 1024)
+      throw config_error{std::string{name} + " must be at least \"1KiB\""};
   check_tenants(x);
   check_upstreams(x);
 }

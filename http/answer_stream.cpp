@@ -26,6 +26,38 @@ bool is_call_member(std::string_view name) {
          || name == "custom";
 }
 
+/// The token probabilities of all deltas of a choice, put together.
+class probabilities {
+public:
+  void add(const value* logprobs) {
+    if (!logprobs || !logprobs->IsObject())
+      return;
+    append(content_, find(*logprobs, "content"));
+    append(refusal_, find(*logprobs, "refusal"));
+  }
+
+  /// As of a plain answer; empty when there were none.
+  std::string json() const {
+    if (content_.empty() && refusal_.empty())
+      return {};
+    return "{\"content\":" + array(content_) + ",\"refusal\":" + array(refusal_) + "}";
+  }
+
+private:
+  static void append(std::string& out, const value* list) {
+    if (list && list->IsArray())
+      for (const auto& x : list->GetArray())
+        out += "," + dom::dump(x);
+  }
+
+  static std::string array(const std::string& elements) {
+    return elements.empty() ? "null" : "[" + elements.substr(1) + "]";
+  }
+
+  std::string content_; ///< each element after a comma
+  std::string refusal_;
+};
+
 } // namespace
 
 /// What came of one choice so far.
@@ -46,6 +78,7 @@ struct answer_stream::choice {
   std::string function_name; ///< deprecated function_call
   std::string function_arguments;
   std::string finish_reason;
+  probabilities logprobs;
 
   /// Takes a delta's tool calls in; returns them strictly shaped.
   std::string add_calls(const value& list);
@@ -251,6 +284,7 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
       }
     }
     piece.logprobs = logprobs_of(x);
+    so_far.logprobs.add(find(x, "logprobs"));
     if (const auto* reason = find_string(x, "finish_reason"); reason && reason->GetStringLength()) {
       finished_ += so_far.finish_reason.empty();
       so_far.finish_reason = shaped_finish_reason(text(*reason));
@@ -298,6 +332,7 @@ answer answer_stream::finish() {
     auto& done = out.choices.emplace_back();
     done.index = index;
     done.message = x.message();
+    done.logprobs = x.logprobs.json();
     done.finish_reason = !x.finish_reason.empty() ? x.finish_reason
                          : x.calls.empty()        ? "stop"
                                                   : "tool_calls";

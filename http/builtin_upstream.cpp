@@ -160,8 +160,11 @@ private:
              + std::to_string(prompt_tokens_ + produced) + "}}";
     answer_stream whole{std::numeric_limits<std::size_t>::max(), prompt_tokens_, choices_};
     std::vector<choice_delta> ignored;
-    whole.add(event, ignored);
-    if (const auto listener = std::move(listener_))
+    auto problem = whole.add(event, ignored); // what it quotes may be damaged
+    const auto listener = std::move(listener_);
+    if (listener && problem)
+      listener->on_failed(std::move(*problem));
+    else if (listener)
       listener->on_completed(whole.finish());
   }
 

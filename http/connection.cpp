@@ -330,6 +330,11 @@ void connection::deadline_passed() {
 void connection::on_drain() {
   if (auto self = weak_from_this().lock())
     asio::post(socket_.get_executor(), [self = std::move(self)] {
+      if (self->context_->closing) {
+        self->client_gone();
+        self->close();
+        return;
+      }
       if (self->phase_ == phase::idle && self->reader_.buffered() == 0)
         self->close();
       else if (self->phase_ == phase::head || self->phase_ == phase::body)

@@ -32,6 +32,7 @@ struct connection_context {
   std::shared_ptr<service> handler;
   watchlist connections;
   std::atomic<bool> draining{false};
+  std::atomic<bool> closing{false};    ///< nothing is waited for any more
   std::atomic<std::size_t> refused{0}; ///< open only until their 503 is taken
 
   std::size_t served_connections() const {

@@ -86,6 +86,12 @@ response error_response(const failure& why) {
   out.body = encode_error(why);
   if (!why.retry_after.empty())
     add_header(out, "retry-after", why.retry_after);
+  // The SDKs of OpenAI repeat a request after any 409, which is right for a busy thread only.
+  const bool is_final = why.kind == error_kind::thread_exists
+                        || why.kind == error_kind::thread_changed
+                        || why.kind == error_kind::idempotency_key_conflict;
+  if (is_final)
+    add_header(out, "x-should-retry", "false");
   if (out.status == 401)
     add_header(out, "www-authenticate", "Bearer");
   return out;

@@ -48,6 +48,11 @@ public:
     });
   }
 
+  void close() {
+    shared_->closing = true;
+    shared_->connections.drain();
+  }
+
   std::uint16_t port() const {
     return acceptor_.local_endpoint().port();
   }
@@ -127,6 +132,10 @@ void server::start() {
 
 void server::drain() {
   impl_->drain();
+}
+
+void server::close() {
+  impl_->close();
 }
 
 std::uint16_t server::port() const {

@@ -42,6 +42,9 @@ public:
   /// Stops accepting; closes idle connections at once and all others after their answer.
   void drain();
 
+  /// Closes all connections, whatever they are at; their requests hear that their client has gone.
+  void close();
+
   std::uint16_t port() const;
 
   /// Connections that are open now.

@@ -124,6 +124,16 @@ struct list_messages {
   std::size_t max_bytes = 0;               ///< a page ends when it has so many; 0 = unlimited
 };
 
+/// A thread and its first messages, as they are at one moment.
+struct read_thread {
+  list_messages first;
+};
+
+struct thread_with_messages {
+  thread_info thread;
+  page<stored_message> messages;
+};
+
 /// Threads of a tenant that had no turn since, a few at a time.
 struct find_expired {
   std::string tenant;
@@ -137,13 +147,15 @@ struct expired_threads {
   std::string after = {}; ///< where to go on; empty: that was the last
 };
 
-using store_query = std::variant<find_thread, list_threads, list_messages, find_expired>;
+using store_query =
+    std::variant<find_thread, list_threads, list_messages, read_thread, find_expired>;
 
 // -- changes of the store -------------------------------------------------------------------------
 
 struct delete_thread {
   thread_key key;
-  unix_ms updated_before = 0; ///< only if it had no turn since; 0: in any case
+  unix_ms updated_before = 0;  ///< only if it had no turn since; 0: in any case
+  bool may_be_missing = false; ///< then that is no refusal
 };
 
 /// A new thread with the history of another one of the same tenant.
@@ -170,7 +182,8 @@ struct import_messages {
 struct finish_import {
   std::string import;
   thread_key key;
-  thread_info info; ///< created, updated, turns, metadata and instructions count
+  thread_info info;           ///< created, updated, turns, metadata and instructions count
+  std::uint64_t messages = 0; ///< that must have come; 0: any number
 };
 
 struct discard_import {
@@ -182,7 +195,7 @@ using store_change = std::variant<turn_record, delete_thread, fork_thread, chang
 
 /// Why a change was not made. All others of its group are not touched by that.
 enum class refusal : std::uint8_t {
-  no_thread,
+  no_thread,         ///< or no import, or not all of it
   no_message,        ///< a fork's last message is no live one of the thread
   thread_exists,     ///< the target of a fork or an import
   thread_changed,    ///< its version is not the one expected
@@ -196,6 +209,6 @@ using change_result = std::variant<std::monostate, thread_info, refusal>;
 
 /// Unset: there is no such thread, or the cursor is none of the list.
 using query_result = std::variant<std::monostate, thread_info, page<thread_info>,
-                                  page<stored_message>, expired_threads>;
+                                  page<stored_message>, thread_with_messages, expired_threads>;
 
 } // namespace lang_agent

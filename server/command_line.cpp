@@ -71,7 +71,9 @@ void add_source_options(CLI::App& app, threads_options& out) {
   app.add_option("--url", out.url, "Where the server listens, e.g. http://localhost:8488")
       ->type_name("URL")
       ->group(online);
-  app.add_option("--key", out.key, "API key of the tenant")->type_name("KEY")->group(online);
+  app.add_option("--key", out.key, "API key of the tenant; visible to other users of the machine")
+      ->type_name("KEY")
+      ->group(online);
   app.add_option("--key-env", out.key_env, "Environment variable that holds the key")
       ->type_name("NAME")
       ->group(online);

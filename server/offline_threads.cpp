@@ -56,7 +56,7 @@ public:
     try {
       while (take(parser, parser.next(), next, out)) {
       }
-    } catch (const threads_error& e) {
+    } catch (const std::exception& e) {
       discard(parser);
       if (out.empty())
         throw;
@@ -70,8 +70,7 @@ public:
     const auto result = change(delete_thread{{tenant_, id}});
     if (std::holds_alternative<refusal>(result))
       throw no_such_thread(id);
-    while (store_->sweep(0)) {
-    }
+    sweep();
   }
 
 private:
@@ -98,8 +97,19 @@ private:
   }
 
   void discard(const import_parser& parser) {
-    if (const auto unfinished = parser.unfinished())
+    const auto unfinished = parser.unfinished();
+    if (!unfinished)
+      return;
+    try {
       change(*unfinished);
+      sweep();
+    } catch (const store::storage_error&) {
+      // The next start clears it away.
+    }
+  }
+
+  /// What was deleted is gone when the command ends.
+  void sweep() {
     while (store_->sweep(0)) {
     }
   }

@@ -15,6 +15,7 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -109,7 +110,7 @@ class actor_tree {
 public:
   actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config,
              std::unique_ptr<store::thread_store> store)
-      : tenants_(std::make_shared<tenant_table>(config.tenants)) {
+      : system_(system), tenants_(std::make_shared<tenant_table>(config.tenants)) {
     const auto& first = config.upstreams.front();
     auto upstream = make_upstream(context, first);
     const auto credit = config.server.stream_buffer_bytes;
@@ -135,6 +136,10 @@ public:
     std::for_each(shards_->begin(), shards_->end(), end);
     end(pool_);
     end(journal_);
+    // It has a thread of its own, which must not outlive the scheduler.
+    caf::scoped_actor {
+      system_
+      } -> wait_for(journal_);
   }
 
   const std::shared_ptr<api_service>& service() const {
@@ -158,7 +163,10 @@ private:
                           const thread_key& key, bool stateless, const footprint_ptr& memory) {
       return spawn_conversation(system, key, stateless, options, pool, journal, memory);
     };
-    const directory_options sharing{x.idle_after, x.max_active_bytes};
+    directory_options sharing;
+    sharing.idle_after = x.idle_after;
+    sharing.max_active_bytes = x.max_active_bytes;
+    sharing.journal = port_;
     auto shards = std::make_shared<std::vector<directory_actor>>();
     for (std::size_t i = 0; i < directory_shard_count; ++i)
       shards->push_back(spawn_directory(system, sharing, make));
@@ -189,6 +197,7 @@ private:
     return out;
   }
 
+  caf::actor_system& system_;
   std::shared_ptr<const tenant_table> tenants_;
   llm_pool_actor pool_;
   journal_actor journal_;
@@ -271,9 +280,13 @@ int run_server(const settings& config) {
   drain(server, *actors, config.server.drain_timeout);
   // Whatever still runs fails now, and its client hears of it.
   actors.reset();
-  wait_until(farewell, [&] {
+  const auto is_over = [&] {
     return system.registry().running() <= idle_actors && server.open_connections() == 0;
-  });
+  };
+  if (!wait_until(farewell, is_over)) {
+    server.close(); // a client that takes nothing keeps its request alive
+    wait_until(farewell, is_over);
+  }
   spdlog::info("stopped");
   return EXIT_SUCCESS;
 }

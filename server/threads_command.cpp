@@ -2,6 +2,7 @@
 
 #include "config/loader.hpp"
 #include "config/units.hpp"
+#include "http/api_client.hpp"
 #include "http/message_editing.hpp"
 #include "http/thread_codec.hpp"
 #include "server/progress.hpp"
@@ -45,6 +46,25 @@ void write(std::FILE* to, std::string_view text) {
     throw threads_error{"cannot write the output; is the disk full?"};
 }
 
+void flush(std::FILE* to) {
+  if (std::fflush(to) != 0)
+    throw threads_error{"cannot write the output; is the disk full?"};
+}
+
+/// One line for a person. What users and models wrote must not command the terminal.
+void say(std::string line) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(line[i]); };
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const bool is_c0 = (byte(i) < 0x20 && line[i] != '\n' && line[i] != '\t') || line[i] == 0x7f;
+    const bool is_c1 = byte(i) == 0xc2 && i + 1 < line.size() && byte(i + 1) < 0xa0;
+    if (is_c0)
+      line[i] = '?';
+    else if (is_c1)
+      line.replace(i, 2, "?");
+  }
+  write(stdout, line + "\n");
+}
+
 // -- sources --------------------------------------------------------------------------------------
 
 std::unique_ptr<thread_source> open_online(const threads_options& options) {
@@ -60,12 +80,21 @@ std::unique_ptr<thread_source> open_online(const threads_options& options) {
       throw threads_error{"the environment variable " + options.key_env + " is not set"};
     key = value;
   }
+  if (key.empty() && !is_loopback(url->host))
+    throw threads_error{"say which key to use, best with --key-env NAME"};
   return online_threads(*url, key.empty() ? well_known_key : key);
+}
+
+std::string first_tenant(const settings& config) {
+  if (config.tenants.empty())
+    throw threads_error{"the config has no tenant; say whose threads with --tenant"};
+  return config.tenants.front().name;
 }
 
 std::unique_ptr<thread_source> open_offline(const threads_options& options) {
   config_overrides overrides;
   overrides.data_dir = options.data_dir;
+  overrides.without_secrets = true;
   const auto config = load_settings(options.config_file, overrides);
   if (config.store.engine == store_engine::memory)
     throw threads_error{"the config keeps threads in memory; ask the running server with --url"};
@@ -75,7 +104,7 @@ std::unique_ptr<thread_source> open_offline(const threads_options& options) {
                         + "; name its directory with --data-dir, or a running server with --url"};
   try {
     return offline_threads(open_store(config.store),
-                           options.tenant.empty() ? config.tenants.front().name : options.tenant);
+                           options.tenant.empty() ? first_tenant(config) : options.tenant);
   } catch (const store::storage_error& e) {
     throw threads_error{std::string{e.what()}
                         + "\nIf a server runs on it, ask that one: --url "
@@ -119,7 +148,7 @@ void print_table(const std::vector<thread_info>& threads) {
   const auto row = [&](std::string_view id, const auto&... cells) {
     std::string padded{id};
     padded.append(id_width - width(id), ' ');
-    std::puts(fmt::format("{}  {:<19}  {:<19}  {:>6}  {:>8}  {:>8}", padded, cells...).c_str());
+    say(fmt::format("{}  {:<19}  {:<19}  {:>6}  {:>8}  {:>8}", padded, cells...));
   };
   row("ID", "CREATED (UTC)", "LAST TURN (UTC)", "TURNS", "MESSAGES", "TOKENS");
   for (const auto& x : threads)
@@ -132,7 +161,7 @@ void print_threads(const std::vector<thread_info>& threads, bool json) {
     return;
   }
   for (const auto& x : threads)
-    std::puts(http::encode_thread(x, false).c_str());
+    write(stdout, http::encode_thread(x, false) + "\n");
 }
 
 std::string_view name_of(role who) {
@@ -157,7 +186,7 @@ void print_message(std::string_view number, const chat_message& x, std::string_v
   auto text = http::text_of(x);
   if (text.empty())
     text = x.json; // calls and the like
-  std::puts(fmt::format("\n{} {}{}\n{}", number, name_of(x.who), remark, text).c_str());
+  say(fmt::format("\n{} {}{}\n{}", number, name_of(x.who), remark, text));
 }
 
 /// Prints the lines of an export for a person.
@@ -177,11 +206,10 @@ private:
   template <class Line>
   static void print(const Line& line) {
     if (const auto* thread = std::get_if<thread_info>(&line)) {
-      std::puts(fmt::format("thread     {}\ncreated    {} UTC\nlast turn  {} UTC\nturns      {}",
-                            thread->id, date(thread->created), date(thread->updated), thread->turns)
-                    .c_str());
+      say(fmt::format("thread     {}\ncreated    {} UTC\nlast turn  {} UTC\nturns      {}",
+                      thread->id, date(thread->created), date(thread->updated), thread->turns));
       for (const auto& [name, value] : thread->metadata)
-        std::puts(fmt::format("metadata   {} = {}", name, value).c_str());
+        say(fmt::format("metadata   {} = {}", name, value));
       for (const auto& x : thread->instructions)
         print_message("-", *x, "");
     } else if (const auto* message = std::get_if<stored_message>(&line)) {
@@ -204,21 +232,64 @@ void show(thread_source& source, const threads_options& options) {
   }
 }
 
-void export_threads(thread_source& source, const threads_options& options) {
+/// What could not be done for some threads, while it was done for the others.
+class shortfall {
+public:
+  void add(const std::string& what) {
+    std::fputs(("lang-agent: " + what + "\n").c_str(), stderr);
+    ++count_;
+  }
+
+  int exit_code() const {
+    return count_ == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+
+private:
+  std::size_t count_ = 0;
+};
+
+/// Appends a whole thread, or nothing: one that is cut must not stand among the others.
+void export_one(thread_source& source, const std::string& id, std::FILE* out) {
+  const file_ptr buffer{std::tmpfile()};
+  if (!buffer)
+    throw std::runtime_error{"cannot make a temporary file"};
+  source.export_thread(id, [&](std::string_view piece) { write(buffer.get(), piece); });
+  flush(buffer.get());
+  std::rewind(buffer.get());
+  std::string piece(64 * 1024, '\0');
+  while (const auto n = std::fread(piece.data(), 1, piece.size(), buffer.get()))
+    write(out, {piece.data(), n});
+}
+
+int export_threads(thread_source& source, const threads_options& options) {
   auto ids = options.ids;
   if (options.all)
     for (const auto& x : all_threads(source))
       ids.push_back(x.id);
   if (ids.empty() && !options.all)
     throw threads_error{"name the threads to export, or say --all"};
-  const auto out = open_file(options.file, "wb", stdout);
-  progress bar{"exporting", ids.size(), "threads"};
-  for (const auto& id : ids) {
-    source.export_thread(id, [&](std::string_view piece) { write(out.get(), piece); });
-    bar.add(1);
+  // An older file stays until the new one is complete.
+  const bool to_file = !options.file.empty() && options.file != "-";
+  const auto part = to_file ? options.file + ".part" : options.file;
+  const auto out = open_file(part, "wb", stdout);
+  shortfall missing;
+  {
+    progress bar{"exporting", ids.size(), "threads"};
+    for (const auto& id : ids) {
+      try {
+        export_one(source, id, out.get());
+      } catch (const threads_error& e) {
+        missing.add("thread '" + id + "' is left out: " + e.what());
+      } catch (const http::call_error& e) {
+        missing.add("thread '" + id + "' is left out: " + e.what());
+      }
+      bar.add(1);
+    }
   }
-  if (std::fflush(out.get()) != 0)
-    throw threads_error{"cannot write the output; is the disk full?"};
+  flush(out.get());
+  if (to_file)
+    std::filesystem::rename(part, options.file);
+  return missing.exit_code();
 }
 
 void import_threads(thread_source& source, const threads_options& options) {
@@ -252,22 +323,32 @@ bool is_sure(const threads_options& options) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-void remove(thread_source& source, const threads_options& options) {
+int remove(thread_source& source, const threads_options& options) {
   if (!is_sure(options))
-    return;
+    return EXIT_FAILURE;
+  shortfall left;
   progress bar{"deleting", options.ids.size(), "threads"};
   for (const auto& id : options.ids) {
-    source.remove(id);
-    if (options.json)
-      std::puts(http::encode_thread_deleted(id).c_str());
+    try {
+      source.remove(id);
+      if (options.json)
+        write(stdout, http::encode_thread_deleted(id) + "\n");
+    } catch (const threads_error& e) {
+      left.add("thread '" + id + "' is not deleted: " + e.what());
+    }
     bar.add(1);
   }
+  return left.exit_code();
 }
 
 } // namespace
 
 int run_threads_command(const threads_options& options) {
+  for (const auto& id : options.ids)
+    if (!http::is_thread_id(id))
+      throw threads_error{"'" + id + "' is no thread id: it has 1 to 128 printable characters"};
   const auto source = options.url.empty() ? open_offline(options) : open_online(options);
+  int result = EXIT_SUCCESS;
   switch (options.action) {
   case threads_action::list:
     print_threads(all_threads(*source), options.json);
@@ -276,16 +357,17 @@ int run_threads_command(const threads_options& options) {
     show(*source, options);
     break;
   case threads_action::export_:
-    export_threads(*source, options);
+    result = export_threads(*source, options);
     break;
   case threads_action::import:
     import_threads(*source, options);
     break;
   case threads_action::remove:
-    remove(*source, options);
+    result = remove(*source, options);
     break;
   }
-  return EXIT_SUCCESS;
+  flush(stdout);
+  return result;
 }
 
 } // namespace lang_agent

@@ -85,6 +85,14 @@ query_result memory_store::answer(const list_messages& query) const {
   return {};
 }
 
+query_result memory_store::answer(const read_thread& query) const {
+  auto thread = answer(find_thread{query.first.key});
+  if (std::holds_alternative<std::monostate>(thread))
+    return {};
+  return thread_with_messages{std::get<thread_info>(std::move(thread)),
+                              std::get<page<stored_message>>(answer(query.first))};
+}
+
 query_result memory_store::answer(const find_expired& query) const {
   const auto& all = threads_of(query.tenant);
   auto next = all.begin();
@@ -131,7 +139,7 @@ change_result memory_store::apply(const turn_record& turn) {
 change_result memory_store::apply(const delete_thread& change) {
   const auto x = find(change.key);
   if (!x)
-    return refusal::no_thread;
+    return change.may_be_missing ? change_result{} : refusal::no_thread;
   if (change.updated_before != 0 && x->info.updated >= change.updated_before)
     return {};
   remove(change.key);
@@ -195,6 +203,8 @@ change_result memory_store::apply(const finish_import& change) {
   if (find(change.key))
     return refusal::thread_exists;
   auto x = import_of(change.import);
+  if (change.messages != 0 && change.messages != (x ? x->message_count() : 0))
+    return refusal::no_thread;
   if (x)
     apply(discard_import{change.import});
   else

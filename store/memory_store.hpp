@@ -30,6 +30,7 @@ private:
   query_result answer(const find_thread& query) const;
   query_result answer(const list_threads& query) const;
   query_result answer(const list_messages& query) const;
+  query_result answer(const read_thread& query) const;
   query_result answer(const find_expired& query) const;
 
   change_result apply(const turn_record& turn);

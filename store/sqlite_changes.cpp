@@ -130,7 +130,7 @@ void engine::keep_answer(thread_row& row, const turn_record& x) {
 change_result engine::on(const delete_thread& x) {
   const auto row = find_row(x.key);
   if (!row)
-    return refusal::no_thread;
+    return x.may_be_missing ? change_result{} : refusal::no_thread;
   if (x.updated_before == 0 || row->updated < x.updated_before)
     move_to_trash(row->id);
   return {};
@@ -156,26 +156,23 @@ change_result engine::on(const fork_thread& x) {
     if (*x.up_to == 0 || !rows.next())
       return refusal::no_message;
   }
-  const auto first = first_id(source->id);
   auto row = create_row(x.target, x.at);
-  db_.run("INSERT INTO messages SELECT ? + row_number() OVER (ORDER BY id), created, role, tokens, "
-          "empty, digest, calls, answers, reasoning, json FROM messages WHERE id BETWEEN ? AND ?",
-          first_id(row.id), first, last);
-  db_.run("INSERT INTO instructions SELECT ? + id - ?, created, role, tokens, empty, digest, "
-          "calls, answers, reasoning, json FROM instructions WHERE id BETWEEN ? AND ?",
-          first_id(row.id), first, first, last_id(source->id));
+  {
+    // One by one: SQLite would gather them all before it wrote the first into the same table.
+    auto rows = db_.query("SELECT created, role, tokens, empty, digest, calls, answers, reasoning, "
+                          "json FROM messages WHERE id BETWEEN ? AND ? ORDER BY id",
+                          first_id(source->id), last);
+    while (rows.next()) {
+      const auto message = read_message(rows, 0);
+      insert(kind::live, first_id(row.id) + ++row.last_number, *message, rows.integer(0));
+      ++row.messages;
+      row.tokens += message->tokens;
+      row.turns += message->who == role::assistant;
+    }
+  }
+  replace_instructions(row.id, load_instructions(source->id), x.at);
   db_.run("UPDATE threads SET metadata = (SELECT metadata FROM threads WHERE id = ?) WHERE id = ?",
           source->id, row.id);
-  {
-    auto rows =
-        db_.query("SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(role = ?), 0) "
-                  "FROM messages WHERE id BETWEEN ? AND ?",
-                  static_cast<std::int64_t>(role::assistant), first_id(row.id), last_id(row.id));
-    rows.next();
-    row.messages = row.last_number = rows.integer(0);
-    row.tokens = rows.integer(1);
-    row.turns = rows.integer(2);
-  }
   row.version = 1;
   update_row(row);
   return *read_info(x.target);
@@ -224,6 +221,8 @@ change_result engine::on(const finish_import& x) {
     return refusal::thread_exists;
   const auto key = import_key(x.import);
   const auto found = find_row(key);
+  if (x.messages != 0 && x.messages != static_cast<std::uint64_t>(found ? found->last_number : 0))
+    return refusal::no_thread;
   const auto row = found ? *found : create_row(key, 0);
   replace_instructions(row.id, x.info.instructions, x.info.created);
   db_.run("UPDATE threads SET tenant = ?, name = ?, version = 1, created = ?, updated = ?, "

@@ -68,6 +68,7 @@ private:
   query_result on(const find_thread& x);
   query_result on(const list_threads& x);
   query_result on(const list_messages& x);
+  query_result on(const read_thread& x);
   query_result on(const find_expired& x);
 
   // Changes (sqlite_changes.cpp).
@@ -88,7 +89,8 @@ private:
   // Clearing away (sqlite_sweep.cpp).
   bool sweep_replays(unix_ms before);
   bool sweep_trash();
-  bool sweep_replays_of(std::int64_t thread, std::int64_t newest);
+  std::int64_t remove_replay(std::int64_t thread, std::int64_t newest);
+  bool remove_message(std::int64_t thread);
 
   database db_;
 };

@@ -7,7 +7,10 @@ namespace lang_agent::store::sqlite {
 
 namespace {
 
-thread_info read_thread(const cursor& row) {
+/// Of a thread's chain of replays that a retry is looked for in.
+constexpr int max_links = 1000;
+
+thread_info read_facts(const cursor& row) {
   thread_info out;
   out.id = row.bytes(0);
   out.created = row.integer(1);
@@ -110,12 +113,12 @@ engine::find_key(const std::string& tenant, const std::string& key, digest reque
   return found_replay{rows.integer(0), rows.integer(1), rows.bytes(2) == digest_bytes(request)};
 }
 
-/// Follows the thread's chain of replays. Swept ones end it; a number that was used again does,
-/// too.
+/// Follows the thread's chain of replays, as far as a retry may lie back. Swept ones end it; a
+/// number that was used again does, too.
 std::string engine::find_request(const thread_row& row, digest request, unix_ms since) {
   const auto wanted = digest_bytes(request);
   auto next = row.last_replay;
-  while (next != 0) {
+  for (int link = 0; next != 0 && link < max_links; ++link) {
     auto rows =
         db_.query("SELECT thread, previous, at, request, answer FROM replays WHERE id = ?", next);
     if (!rows.next() || rows.integer(0) != row.id || rows.integer(2) < since)
@@ -137,7 +140,7 @@ std::optional<thread_info> engine::read_info(const thread_key& key) {
                         key.tenant, key.thread);
   if (!rows.next())
     return std::nullopt;
-  auto out = read_thread(rows);
+  auto out = read_facts(rows);
   out.instructions = load_instructions(rows.integer(7));
   return out;
 }
@@ -167,7 +170,7 @@ query_result engine::on(const list_threads& x) {
   while (rows.next() && !out.has_more) {
     out.has_more = out.data.size() == x.limit;
     if (!out.has_more)
-      out.data.push_back(read_thread(rows));
+      out.data.push_back(read_facts(rows));
   }
   return out;
 }
@@ -198,9 +201,8 @@ query_result engine::on(const list_messages& x) {
                         static_cast<std::int64_t>(x.limit) + 1);
   page<stored_message> out;
   std::size_t bytes = 0;
-  while (rows.next() && !out.has_more) {
-    out.has_more = out.data.size() == x.limit
-                   || (x.max_bytes != 0 && bytes >= x.max_bytes && !out.data.empty());
+  while (rows.next()) {
+    out.has_more = out.data.size() == x.limit || (x.max_bytes != 0 && bytes >= x.max_bytes);
     if (out.has_more)
       break;
     auto& message = out.data.emplace_back();
@@ -211,6 +213,13 @@ query_result engine::on(const list_messages& x) {
     bytes += message.message->json.size();
   }
   return out;
+}
+
+query_result engine::on(const read_thread& x) {
+  auto found = read_info(x.first.key);
+  if (!found)
+    return {};
+  return thread_with_messages{std::move(*found), std::get<page<stored_message>>(on(x.first))};
 }
 
 query_result engine::on(const find_expired& x) {

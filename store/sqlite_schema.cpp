@@ -67,6 +67,7 @@ CREATE INDEX replays_by_key ON replays (key) WHERE key IS NOT NULL;
 
 /// The n-th one leads from version n to version n + 1.
 constexpr std::array migrations{&version_1};
+constexpr auto newest = static_cast<std::int64_t>(migrations.size());
 
 std::int64_t read_number(database& db, std::string_view pragma) {
   auto rows = db.query(pragma);
@@ -75,17 +76,20 @@ std::int64_t read_number(database& db, std::string_view pragma) {
 
 } // namespace
 
-void migrate(database& db) {
+void check_owner(database& db) {
   const auto owner = read_number(db, "PRAGMA application_id");
   const auto tables = read_number(db, "SELECT count(*) FROM sqlite_schema");
   if (owner != application_id && (owner != 0 || tables != 0))
     throw storage_error{"the database belongs to another program; choose another data_dir"};
   const auto version = read_number(db, "PRAGMA user_version");
-  constexpr auto newest = static_cast<std::int64_t>(migrations.size());
   if (version > newest)
     throw storage_error{"the database was written by a newer lang-agent (schema "
                         + std::to_string(version) + ", this one knows up to "
                         + std::to_string(newest) + "); run that one, or choose another data_dir"};
+}
+
+void migrate(database& db) {
+  const auto version = read_number(db, "PRAGMA user_version");
   if (version == newest)
     return;
   transaction all{db};

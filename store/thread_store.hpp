@@ -33,7 +33,7 @@ public:
   virtual std::vector<change_result> commit(std::span<const store_change> changes) = 0;
 
   /// One small step of clearing away: answers for replays from before `replays_before`, the
-  /// contents of deleted threads, imports that were never finished. True: there is more to do.
+  /// contents of deleted threads and of discarded imports. True: there is more to do.
   virtual bool sweep(unix_ms replays_before) = 0;
 };
 

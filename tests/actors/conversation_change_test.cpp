@@ -44,6 +44,7 @@ CAF_TEST(a change goes to the journal by way of the conversation) {
   CAF_CHECK(x.reply_to == asking_actor);
   CAF_CHECK(std::get<delete_thread>(x.change).key == key);
   CAF_CHECK(x.place);
+  CAF_CHECK(!std::get<delete_thread>(x.change).may_be_missing);
   CAF_CHECK_EQUAL(told(), 0u); // by the journal, when it is made
 }
 
@@ -108,6 +109,27 @@ CAF_TEST(deleting ends the running turn and those that wait) {
   changed();
   CAF_CHECK_EQUAL(orders(), 1u);
   CAF_CHECK_EQUAL(loads(), 1u);
+}
+
+CAF_TEST(deleting a thread whose first turn is running finds something to delete) {
+  const auto was_missing_allowed = [&] {
+    CAF_REQUIRE_EQUAL(changes(), 1u);
+    return std::get<delete_thread>(journal->last<change_thread>().change).may_be_missing;
+  };
+  start();
+  say("one", {}, first.actor);
+  load(); // there is no such thread
+  erase();
+  CAF_CHECK(was_deleted(first));
+  CAF_CHECK(was_missing_allowed());
+}
+
+CAF_TEST(deleting a thread whose first turn waits finds something to delete) {
+  start();
+  say("one", {}, first.actor); // the thread is loading
+  erase();
+  CAF_CHECK(was_deleted(first));
+  CAF_CHECK(std::get<delete_thread>(journal->last<change_thread>().change).may_be_missing);
 }
 
 CAF_TEST(deleting ends a turn and its retries) {

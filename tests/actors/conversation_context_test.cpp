@@ -84,8 +84,8 @@ CAF_TEST(other failures are not tried again) {
 
 CAF_TEST(less context keeps the instructions) {
   start();
-  const auto id = ask(
-      R"([{"role":"system","content":"be brief"},{"role":"user","content":"next"}])");
+  const auto id =
+      ask(R"([{"role":"system","content":"be brief"},{"role":"user","content":"next"}])");
   load(turns(8));
   CAF_CHECK_EQUAL(order().context.total, 18u);
   fail(id, too_long);
@@ -198,9 +198,24 @@ CAF_TEST(a whole thread that cannot be loaded fails its turn) {
   load(turns(1), {}, 2);
   send(aut, thread_loaded{{}, std::make_shared<failure>(disk_full())});
   CAF_CHECK(requester->last<turn_failed>().why.kind == error_kind::storage_unavailable);
+  // The next one does not need the whole.
   say("next");
-  if (orders() == 0)
-    load(turns(2));
+  CAF_CHECK_EQUAL(journal->count<load_thread>(), 2u);
+  CAF_CHECK_EQUAL(orders(), 1u);
+}
+
+CAF_TEST(a whole thread that the journal has no time for fails its turn) {
+  options.limits = {3, 0};
+  start();
+  ask(R"([{"role":"user","content":"a"},{"role":"assistant","content":"b"},
+          {"role":"user","content":"c"}])");
+  auto full = fill_queue();
+  load(turns(1), {}, 2);
+  CAF_CHECK_EQUAL(journal->count<load_thread>(), 1u);
+  CAF_CHECK(requester->last<turn_failed>().why.kind == error_kind::storage_unavailable);
+  full.reset();
+  say("next");
+  CAF_CHECK_EQUAL(journal->count<load_thread>(), 1u);
   CAF_CHECK_EQUAL(orders(), 1u);
 }
 

@@ -60,10 +60,10 @@ struct conversation_fixture : fixture {
     send(aut, thread_loaded{{1, std::move(instructions), std::move(history), skipped}, nullptr});
   }
 
-  /// Spawns it with its thread loaded, by a first turn that fails.
+  /// Spawns it with its thread loaded, by a first turn that fails. No other is like that one.
   void start_loaded(message_list history = {}) {
     start();
-    const auto id = say("first");
+    const auto id = say("first", {"", false, ~std::uint64_t{0}});
     load(std::move(history));
     fail(id);
     pool->all<order_ptr>().clear();

@@ -134,9 +134,9 @@ CAF_TEST(the memory that is taken grows with the thread and shrinks with it) {
   const auto grown = taken();
   CAF_CHECK_GREATER(grown, loaded + 10'000);
   // An edit of the first question drops what followed.
-  const auto edit = ask(R"([{"role":"user","content":")" + text
-                        + R"("},{"role":"assistant","content":")" + text
-                        + R"("},{"role":"user","content":"edited"}])");
+  const auto edit =
+      ask(R"([{"role":"user","content":")" + text + R"("},{"role":"assistant","content":")" + text
+          + R"("},{"role":"user","content":"edited"}])");
   complete(edit, "brief");
   stored(edit);
   CAF_CHECK_LESS(taken(), grown - 9'000);

@@ -22,8 +22,14 @@ struct directory_fixture : fixture {
   std::vector<spawned> conversations;
   std::shared_ptr<request_inbox> requester = std::make_shared<request_inbox>();
   request_actor requester_actor = request_probe(requester);
+  std::shared_ptr<journal_inbox> journal = std::make_shared<journal_inbox>();
+  std::shared_ptr<journal_gate> gate = std::make_shared<journal_gate>(1024 * 1024);
   directory_options options;
   directory_actor aut;
+
+  directory_fixture() {
+    options.journal = {journal_probe(journal), gate};
+  }
 
   ~directory_fixture() {
     kill(aut);

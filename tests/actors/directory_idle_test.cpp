@@ -67,12 +67,22 @@ CAF_TEST(a conversation that still has a turn never leaves) {
 
 CAF_TEST(a conversation that still has a change never leaves) {
   start();
+  talk("1");
   change("t", "1");
   wait(60s);
   CAF_CHECK(!ended(0));
   finish(0);
   wait(12s);
   CAF_CHECK(ended(0));
+}
+
+CAF_TEST(a change after its conversation left goes to the journal) {
+  start();
+  talk("1");
+  wait(12s);
+  change("t", "1");
+  CAF_CHECK_EQUAL(conversations.size(), 1u);
+  CAF_CHECK_EQUAL(journal->count<change_thread>(), 1u);
 }
 
 CAF_TEST(a turn that is still on its way keeps its conversation) {

@@ -7,6 +7,8 @@ using namespace lang_agent::test;
 namespace {
 
 struct started_fixture : directory_fixture {
+  std::shared_ptr<store_client_inbox> client = std::make_shared<store_client_inbox>();
+
   started_fixture() {
     start();
   }
@@ -72,13 +74,41 @@ CAF_TEST(a stateless turn is cancelled in its own conversation) {
 }
 
 CAF_TEST(a change goes through the conversation of its thread) {
-  change("t", "1");
-  CAF_REQUIRE_EQUAL(conversations.size(), 1u);
-  CAF_CHECK_EQUAL(conversations[0].inbox->count<change_thread>(), 1u);
   ask("t", "1");
   change("t", "1");
   CAF_CHECK_EQUAL(conversations.size(), 1u);
-  CAF_CHECK_EQUAL(conversations[0].inbox->count<change_thread>(), 2u);
+  CAF_REQUIRE_EQUAL(conversations[0].inbox->count<change_thread>(), 1u);
+  CAF_CHECK(conversations[0].inbox->last<change_thread>().in_conversation);
+  CAF_CHECK_EQUAL(journal->count<change_thread>(), 0u);
+}
+
+CAF_TEST(a change of a thread without a conversation goes to the journal and makes none) {
+  ask("t", "1");
+  const thread_key key{"t", "2"};
+  send(aut, change_thread{key, delete_thread{key, 5}, store_client_probe(client)});
+  CAF_CHECK_EQUAL(conversations.size(), 1u);
+  CAF_CHECK_EQUAL(conversations[0].inbox->count<change_thread>(), 0u);
+  CAF_REQUIRE_EQUAL(journal->count<change_thread>(), 1u);
+  const auto& x = journal->last<change_thread>();
+  CAF_CHECK(x.key == key);
+  CAF_CHECK_EQUAL(std::get<delete_thread>(x.change).updated_before, 5);
+  CAF_CHECK(x.reply_to);
+  CAF_CHECK(!x.through);
+  CAF_CHECK(x.place);
+  CAF_CHECK_EQUAL(client->count<store_answer>(), 0u); // by the journal, when it is made
+}
+
+CAF_TEST(a change that finds the journal busy is refused) {
+  const auto full = gate->try_enter(2 * 1024 * 1024);
+  const thread_key key{"t", "1"};
+  send(aut, change_thread{key, delete_thread{key}, store_client_probe(client)});
+  CAF_CHECK_EQUAL(journal->count<change_thread>(), 0u);
+  CAF_REQUIRE_EQUAL(client->count<store_answer>(), 1u);
+  const auto& why = std::get<failure>(client->last<store_answer>().result);
+  CAF_CHECK(why.kind == error_kind::storage_unavailable);
+  CAF_CHECK(!why.retry_after.empty());
+  change("t", "1"); // nobody waits for this one
+  CAF_CHECK_EQUAL(journal->count<change_thread>(), 0u);
 }
 
 CAF_TEST(a turn sent to a shard that is gone tells its requester) {

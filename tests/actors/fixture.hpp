@@ -107,10 +107,10 @@ struct fixture : test_coordinator_fixture<> {
 
   conversation_actor conversation_probe(const std::shared_ptr<conversation_inbox>& in) {
     return enlist(sys.spawn([in](conversation_actor::pointer) -> conversation_actor::behavior_type {
-      return {collect<turn_ptr>(in),       collect<turn_cancelled>(in), collect<change_thread>(in),
-              collect<thread_loaded>(in),  collect<answer_found>(in),   collect<order_completed>(in),
-              collect<order_failed>(in),   collect<turn_stored>(in),
-              collect<thread_changed>(in), [](queue_tick) {}};
+      return {collect<turn_ptr>(in),      collect<turn_cancelled>(in), collect<change_thread>(in),
+              collect<thread_loaded>(in), collect<answer_found>(in),   collect<order_completed>(in),
+              collect<order_failed>(in),  collect<turn_stored>(in),    collect<thread_changed>(in),
+              [](queue_tick) {}};
     }));
   }
 

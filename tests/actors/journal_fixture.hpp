@@ -12,7 +12,9 @@ namespace lang_agent::test {
 
 /// What happened to a store, and what it should do.
 struct store_control {
-  std::vector<std::size_t> commits; ///< number of changes of each attempt
+  std::vector<std::size_t> commits;  ///< number of changes of each attempt
+  std::vector<store_change> changes; ///< of all attempts
+  std::size_t questions = 0;
   std::size_t sweeps = 0;
   std::size_t sweeps_with_more = 0; ///< so many sweeps say that there is more to do
   unix_ms swept_before = 0;
@@ -37,12 +39,14 @@ public:
   }
 
   query_result ask(const store_query& query) override {
+    ++control_->questions;
     check();
     return inner_.ask(query);
   }
 
   std::vector<change_result> commit(std::span<const store_change> changes) override {
     control_->commits.push_back(changes.size());
+    control_->changes.insert(control_->changes.end(), changes.begin(), changes.end());
     check();
     for (const auto& x : changes)
       if (control_->is_bad(x))

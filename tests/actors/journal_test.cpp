@@ -98,6 +98,7 @@ CAF_TEST(a store that fails is reported and the journal goes on) {
         *inbox->last<answer_found>().why, std::get<failure>(client->all<store_answer>()[0].result),
         std::get<failure>(client->all<store_answer>()[1].result)}) {
     CAF_CHECK(why.kind == error_kind::storage_unavailable);
+    CAF_CHECK(!why.retry_after.empty());
     CAF_CHECK(why.message.find("secret") == std::string::npos);
   }
   control->broken = false;

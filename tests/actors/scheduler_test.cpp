@@ -1,6 +1,7 @@
 #define CAF_SUITE scheduler
 #include "tests/test.hpp"
 
+#include "actors/asio_clock.hpp"
 #include "actors/scheduler.hpp"
 
 #include <atomic>
@@ -119,6 +120,48 @@ CAF_TEST(a system ends while messages and timers are pending) {
     caf::anon_send(aut, i);
   }
   system.reset();
+}
+
+CAF_TEST(what is scheduled after the clock stopped keeps no actor alive) {
+  dynamic_cast<lang_agent::asio_clock&>(system->clock()).stop();
+  auto witness = std::make_shared<int>();
+  const std::weak_ptr<int> alive = witness;
+  std::promise<void> scheduled;
+  auto aut = system->spawn(
+      [&, held = std::move(witness)](caf::event_based_actor* self) mutable -> caf::behavior {
+        self->delayed_send(self, 1h, 1);
+        scheduled.set_value();
+        return {[held = std::move(held)](int) {}};
+      });
+  CAF_REQUIRE(scheduled.get_future().wait_for(10s) == std::future_status::ready);
+  aut = nullptr;
+  for (int i = 0; i < 1000 && !alive.expired(); ++i)
+    std::this_thread::sleep_for(10ms);
+  CAF_CHECK(alive.expired());
+}
+
+CAF_TEST(a clock drops what is pending and what comes later) {
+  boost::asio::io_context context;
+  lang_agent::asio_clock clock{context};
+  auto witness = std::make_shared<int>();
+  const std::weak_ptr<int> alive = witness;
+  const auto message = [&] {
+    return caf::make_mailbox_element(nullptr, caf::make_message_id(), {}, 1);
+  };
+  auto aut = caf::actor_cast<caf::strong_actor_ptr>(
+      system->spawn([held = std::move(witness)](caf::event_based_actor*) mutable -> caf::behavior {
+        return {[held = std::move(held)](int) {}};
+      }));
+  clock.schedule_message(clock.now() + 1h, aut, message());
+  clock.stop();
+  clock.schedule_message(clock.now() + 1h, aut, message());
+  clock.schedule_message(clock.now(), aut, message());
+  clock.stop(); // once more does no harm
+  aut.reset();
+  for (int i = 0; i < 1000 && !alive.expired(); ++i)
+    std::this_thread::sleep_for(10ms);
+  CAF_CHECK(alive.expired());
+  context.poll(); // what was cancelled does nothing
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -44,7 +44,7 @@ CAF_TEST(how threads are kept can be chosen) {
 retry_with_less_context = false
 replay_window = "0"
 idle_after = "250ms"
-max_active_bytes = "0B"
+max_active_bytes = "1MiB"
 [store]
 engine = "memory"
 data_dir = "/var/lib/x"
@@ -61,7 +61,7 @@ keys = ["l"]
   CAF_CHECK(!x.threads.retry_with_less_context);
   CAF_CHECK(x.threads.replay_window == 0ms);
   CAF_CHECK(x.threads.idle_after == 250ms);
-  CAF_CHECK_EQUAL(x.threads.max_active_bytes, 0u);
+  CAF_CHECK_EQUAL(x.threads.max_active_bytes, 1024u * 1024);
   CAF_CHECK(x.store.engine == store_engine::memory);
   CAF_CHECK_EQUAL(x.store.data_dir, "/var/lib/x");
   CAF_CHECK(x.store.durability == commit_durability::os);
@@ -85,6 +85,11 @@ CAF_TEST(mistakes in how threads are kept are told) {
       {"[threads]\nreplay_window = 10", "my.toml:2: threads.replay_window must be a duration like"},
       {"[threads]\nidle_after = \"0\"", "threads.idle_after must be longer than 0"},
       {"[threads]\nmax_active_bytes = -1", "my.toml:2: threads.max_active_bytes must be a size"},
+      {"[threads]\nmax_active_bytes = \"0B\"",
+       "threads.max_active_bytes must be at least \"1KiB\""},
+      {"[threads]\nmax_active_bytes = \"1023B\"",
+       "threads.max_active_bytes must be at least \"1KiB\""},
+      {"[store]\nmax_queued_bytes = \"0B\"", "store.max_queued_bytes must be at least \"1KiB\""},
       {"[threads]\nretry_with_less_context = 1",
        "my.toml:2: threads.retry_with_less_context must be true or false"},
       {"[[tenants]]\nname = \"a\"\nkeys = [\"x\"]\nttl = \"1w\"",

@@ -254,6 +254,35 @@ CAF_TEST(logprobs and members beside choices pass on) {
   CAF_CHECK_EQUAL(x.finish().members, R"(,"system_fingerprint":"fp","x":1.50)");
 }
 
+CAF_TEST(the whole answer has the logprobs of all its deltas) {
+  reader x{2};
+  const auto logprobs = [](const std::string& content, const std::string& refusal) {
+    return R"(,"logprobs":{"content":)" + content + R"(,"refusal":)" + refusal + "}";
+  };
+  x.delta(R"({"role":"assistant"})", R"(,"logprobs":null)");
+  x.delta(R"({"content":"a"})", logprobs(R"([{"token":"a","logprob":-0.5}])", "null"));
+  x.delta(R"({"content":"bc"})", logprobs(R"([{"token":"b"},{"token":"c"}])", "null"));
+  x.delta(R"({"refusal":"no"})", logprobs("[]", R"([{"token":"no"}])"));
+  x.delta("{}", R"(,"finish_reason":"stop")");
+  x.add(R"({"choices":[{"index":1,"delta":{"content":"z"},"finish_reason":"stop"}]})");
+  const auto whole = x.finish();
+  CAF_REQUIRE_EQUAL(whole.choices.size(), 2u);
+  CAF_CHECK_EQUAL(whole.choices[0].logprobs,
+                  R"({"content":[{"token":"a","logprob":-0.5},{"token":"b"},{"token":"c"}],)"
+                  R"("refusal":[{"token":"no"}]})");
+  CAF_CHECK_EQUAL(whole.choices[1].logprobs, "");
+}
+
+CAF_TEST(logprobs without a token or of an odd shape are none) {
+  for (const auto* odd : {"null", "5", "[]", "{}", R"({"content":null,"refusal":null})",
+                          R"({"content":[]})", R"({"content":"x","refusal":5})"}) {
+    reader x;
+    x.delta(R"({"content":"a"})", std::string{R"(,"logprobs":)"} + odd);
+    const auto whole = x.finish();
+    CAF_CHECK_EQUAL(whole.choices.at(0).logprobs, "");
+  }
+}
+
 CAF_TEST(the last usage counts) {
   reader x;
   x.add(

@@ -113,6 +113,19 @@ CAF_TEST(errors carry the headers that clients obey) {
   CAF_CHECK_EQUAL(x.headers, "retry-after: 7\r\n");
 }
 
+CAF_TEST(clients are told not to repeat what cannot get better) {
+  const auto is_final = [](error_kind kind) {
+    const auto x = http::error_response({kind, "m"});
+    return x.headers.find("x-should-retry: false\r\n") != std::string::npos;
+  };
+  for (const auto kind : {error_kind::thread_exists, error_kind::thread_changed,
+                          error_kind::idempotency_key_conflict})
+    CAF_CHECK(is_final(kind));
+  for (const auto kind : {error_kind::thread_busy, error_kind::storage_unavailable,
+                          error_kind::invalid_request, error_kind::upstream_error})
+    CAF_CHECK(!is_final(kind));
+}
+
 CAF_TEST(a thread id fits into a header and back) {
   const std::pair<const char*, const char*> table[] = {
       {"", ""},         {"42", "42"},           {"-7", "-7"},           {"a b~!", "a b~!"},

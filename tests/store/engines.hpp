@@ -111,6 +111,12 @@ void print(std::ostream& out, const page<T>& x) {
     print(out, item);
 }
 
+inline void print(std::ostream& out, const thread_with_messages& x) {
+  print(out, x.thread);
+  out << "\n  with a ";
+  print(out, x.messages);
+}
+
 inline void print(std::ostream& out, const expired_threads& x) {
   out << "expired, on after '" << x.after << "':";
   for (const auto& id : x.ids)

@@ -166,6 +166,13 @@ private:
     return out;
   }
 
+  query_result answer(const read_thread& query) {
+    const auto* x = find(query.first.key);
+    if (!x)
+      return {};
+    return thread_with_messages{info(*x), std::get<page<stored_message>>(answer(query.first))};
+  }
+
   query_result answer(const find_expired& query) {
     auto all = of_tenant(query.tenant);
     expired_threads out;
@@ -212,6 +219,8 @@ private:
 
   change_result apply(const delete_thread& change) {
     const auto* x = find(change.key);
+    if (!x && change.may_be_missing)
+      return {};
     if (!x)
       return refusal::no_thread;
     if (change.updated_before == 0 || x->updated < change.updated_before) {
@@ -278,6 +287,8 @@ private:
   change_result apply(const finish_import& change) {
     if (find(change.key))
       return refusal::thread_exists;
+    if (change.messages != 0 && change.messages != messages_of_import(change.import))
+      return refusal::no_thread;
     const auto pieces = import_of(change.import);
     apply(discard_import{change.import});
     now_.threads.push_back({change.key, pieces.born, 1, change.info.created, change.info.updated,
@@ -298,6 +309,14 @@ private:
       if (x.key == key)
         return &x;
     return nullptr;
+  }
+
+  std::size_t messages_of_import(const std::string& name) const {
+    std::size_t out = 0;
+    for (const auto& x : now_.imports)
+      if (x.name == name)
+        out += x.messages.size();
+    return out;
   }
 
   /// That of the name; a new one if there is none.
@@ -372,6 +391,6 @@ private:
   }
 
   state now_;
-}; // namespace lang_agent::test
+};
 
 } // namespace lang_agent::test

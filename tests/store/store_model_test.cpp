@@ -98,7 +98,7 @@ public:
     switch (below(20)) {
     case 0:
     case 1:
-      return delete_thread{key(model), one_in(3) ? 0 : around()};
+      return delete_thread{key(model), one_in(3) ? 0 : around(), one_in(3)};
     case 2:
     case 3:
       return fork(model);
@@ -109,7 +109,7 @@ public:
     case 7:
       return import_messages{any(imports), import_piece()};
     case 8:
-      return finish_import{any(imports), key(), import_info()};
+      return finish_import{any(imports), key(), import_info(), one_in(2) ? 0 : below(9)};
     case 9:
       return discard_import{any(imports)};
     default:
@@ -118,13 +118,15 @@ public:
   }
 
   store_query query(const naive_store& model) {
-    switch (below(4)) {
+    switch (below(5)) {
     case 0:
       return find_thread{key(model)};
     case 1:
       return list_threads{any(tenants), 1 + below(5), one_in(2), one_in(2) ? "" : any(ids)};
     case 2:
       return message_page(model);
+    case 3:
+      return read_thread{message_page(model)};
     default:
       return find_expired{any(tenants), around(), one_in(2) ? "" : any(ids), 1 + below(4)};
     }
