@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test as nodeTest } from 'node:test';
 import { startUpstream } from './upstream.mjs';
 
-export const binary = process.env.LANG_AGENT
-  ?? fileURLToPath(new URL('../../build/release/lang-agent', import.meta.url));
+export const binary = resolve(process.env.LANG_AGENT
+  ?? fileURLToPath(new URL('../../build/release/lang-agent', import.meta.url)));
 
 export const KEY = 'client-key-alice';
 export const UPSTREAM_KEY = 'upstream-secret-4711';
@@ -95,20 +95,34 @@ export function makeConfig(config = {}, upstream = undefined) {
   };
 }
 
-function writeConfig(t, config) {
-  const folder = mkdtempSync(join(tmpdir(), 'lang-agent-e2e-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+/** A new folder, which lives until the servers of the test have ended. */
+export function makeFolder(t) {
+  if (!t.folder) {
+    t.folder = mkdtempSync(join(tmpdir(), 'lang-agent-e2e-'));
+    t.after(async () => {
+      await Promise.allSettled(t.servers.map(x => x.stop()));
+      rmSync(t.folder, { recursive: true, force: true });
+    });
+  }
+  return mkdtempSync(join(t.folder, 'f-'));
+}
+
+function writeConfig(folder, config) {
   const file = join(folder, 'test.toml');
   writeFileSync(file, typeof config === 'string' ? config : toml(config));
   return file;
 }
 
-/** Runs the binary to its end: { code, stdout, stderr }. `config` is TOML text or undefined. */
+/**
+ * Runs the binary to its end: { code, stdout, stderr }. `config` is TOML text or undefined. The
+ * working directory is a new folder: data_dir is inside unless it is an absolute path.
+ */
 export async function run(t, args, { config, env } = {}) {
-  const file = config === undefined ? [] : ['--config', writeConfig(t, config)];
-  const child = spawn(binary, [...args, ...file], { env: { ...process.env, ...env } });
+  const cwd = makeFolder(t);
+  const file = config === undefined ? [] : ['--config', writeConfig(cwd, config)];
+  const child = spawn(binary, [...args, ...file], { cwd, env: { ...process.env, ...env } });
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-  const out = { file: file[1], stdout: '', stderr: '' };
+  const out = { cwd, file: file[1], stdout: '', stderr: '' };
   child.stdout.on('data', data => { out.stdout += data; });
   child.stderr.on('data', data => { out.stderr += data; });
   [out.code, out.signal] = await once(child, 'close');
@@ -141,6 +155,19 @@ class Server {
   signal(name = 'SIGTERM') {
     this.signalled = true;
     if (!this.exit) process.kill(this.pid, name);
+  }
+
+  /** Ends the server as a crash or a loss of power would. That fails no test. */
+  async kill() {
+    this.mayFail = true;
+    this.signal('SIGKILL');
+    await this.ended;
+  }
+
+  /** Another server on the same data, when this one has ended. `more` replaces its options. */
+  async restart(more = {}) {
+    await this.stop();
+    return startServer(this.test, { ...this.options, dataDir: this.dataDir, ...more });
   }
 
   /** Ends the server. A crash on the way fails the test. */
@@ -210,13 +237,19 @@ export function parseEvents(raw) {
   return { raw, chunks, done, error, text };
 }
 
-export async function startServer(t, { config = {}, upstream, env = {}, args = [] } = {}) {
-  const file = writeConfig(t, makeConfig(config, upstream));
+/** A server with a data directory of its own, or in `dataDir`, where another one may have been. */
+export async function startServer(t, options = {}) {
+  const { config = {}, upstream, env = {}, args = [], dataDir } = options;
+  const cwd = makeFolder(t);
+  const store = { data_dir: dataDir ?? join(cwd, 'data'), ...config.store };
+  const file = writeConfig(cwd, makeConfig({ ...config, store }, upstream));
   const child = spawn(binary, ['--config', file, ...args], {
+    cwd,
     env: { ...process.env, TEST_UPSTREAM_KEY: UPSTREAM_KEY, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const server = new Server(child);
+  Object.assign(server, { test: t, options, dataDir: resolve(cwd, store.data_dir ?? 'lang-agent-data') });
   t.servers.push(server);
   t.after(() => server.stop());
   await server.ready();

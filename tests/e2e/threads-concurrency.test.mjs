@@ -1,17 +1,7 @@
 // Many turns at once: one thread is a queue, different threads never meet.
 import assert from 'node:assert/strict';
 import { start, test, until, user } from './harness.mjs';
-
-/** An upstream behaviour that waits until the test lets it go on. */
-function held() {
-  const gate = {};
-  gate.opened = new Promise(resolve => { gate.open = resolve; });
-  gate.behaviour = async x => {
-    await gate.opened;
-    await x.answer(`re: ${x.lastText}`);
-  };
-  return gate;
-}
+import { gate } from './upstream.mjs';
 
 test('200 requests at once on one thread make one linear history', async t => {
   const { server, upstream } = await start(t);
@@ -32,15 +22,15 @@ test('200 requests at once on one thread make one linear history', async t => {
 
 test('turns of one thread run in the order of arrival', async t => {
   const { server, upstream } = await start(t, { log: { content: true } });
-  const gate = held();
-  upstream.once(gate.behaviour);
+  const held = gate();
+  upstream.once(held.behaviour);
   const turns = [];
   for (let i = 0; i < 12; ++i) {
     turns.push(server.say(1, `arrival-${i};`));
     // The log tells that this one has arrived before the next one starts.
     await until(() => server.log.includes(`arrival-${i};`), `request ${i} has arrived`);
   }
-  gate.open();
+  held.open();
   await Promise.all(turns);
   assert.deepEqual(upstream.requests.map(x => x.lastText),
                    turns.map((_, i) => `arrival-${i};`));
@@ -61,19 +51,19 @@ test('200 threads at once never see each other', async t => {
 
 test('a busy thread does not hold up another one', async t => {
   const { server, upstream } = await start(t);
-  const gate = held();
-  upstream.once(gate.behaviour);
+  const held = gate();
+  upstream.once(held.behaviour);
   const slow = server.say('slow', 'wait');
   await upstream.request(0);
   assert.equal(await server.say('quick', 'go'), 're: go');
-  gate.open();
+  held.open();
   assert.equal(await slow, 're: wait');
 });
 
 test('a turn whose client leaves while it waits never goes upstream', async t => {
   const { server, upstream } = await start(t, { log: { content: true } });
-  const gate = held();
-  upstream.once(gate.behaviour);
+  const held = gate();
+  upstream.once(held.behaviour);
   const first = server.say(1, 'first');
   await upstream.request(0);
   const abort = new AbortController();
@@ -83,21 +73,21 @@ test('a turn whose client leaves while it waits never goes upstream', async t =>
   abort.abort();
   await assert.rejects(waiting);
   await until(() => server.logLines(/status=499/).length === 1, 'the server noticed');
-  gate.open();
+  held.open();
   await Promise.all([first, third]);
   assert.deepEqual(upstream.requests.map(x => x.lastText), ['first', 'third']);
 });
 
 test('on_busy = "reject" answers 409 while a turn runs', async t => {
   const { server, upstream } = await start(t, { threads: { on_busy: 'reject' } });
-  const gate = held();
-  upstream.once(gate.behaviour);
+  const held = gate();
+  upstream.once(held.behaviour);
   const first = server.say(1, 'first');
   await upstream.request(0);
   const busy = await server.chat({ thread_id: 1, messages: [user('second')] });
   assert.equal(busy.status, 409);
   assert.equal(busy.error.code, 'thread_busy');
-  gate.open();
+  held.open();
   await first;
   await server.say(1, 'third');
   assert.deepEqual(upstream.requests[1].transcript,
@@ -106,8 +96,8 @@ test('on_busy = "reject" answers 409 while a turn runs', async t => {
 
 test('a full queue answers 429 with retry-after, and goes on', async t => {
   const { server, upstream } = await start(t, { threads: { max_waiting: 2 }, log: { content: true } });
-  const gate = held();
-  upstream.once(gate.behaviour);
+  const held = gate();
+  upstream.once(held.behaviour);
   const turns = [server.say(1, 'turn-0;')];
   await upstream.request(0);
   for (const i of [1, 2]) {
@@ -119,22 +109,22 @@ test('a full queue answers 429 with retry-after, and goes on', async t => {
   assert.equal(full.error.code, 'thread_queue_full');
   assert.equal(full.error.type, 'rate_limit_error');
   assert.ok(Number(full.headers.get('retry-after')) >= 1);
-  gate.open();
+  held.open();
   assert.deepEqual(await Promise.all(turns), ['re: turn-0;', 're: turn-1;', 're: turn-2;']);
 });
 
 test('on_disconnect = "finish" stores the turn of a client that left', async t => {
   const { server, upstream } = await start(t, { threads: { on_disconnect: 'finish' } });
   for (const stream of [false, true]) {
-    const gate = held();
-    upstream.once(gate.behaviour);
+    const held = gate();
+    upstream.once(held.behaviour);
     const abort = new AbortController();
     const left = server.chat({ thread_id: `s${stream}`, stream, messages: [user('stay')] },
                              { signal: abort.signal });
     const request = await upstream.request(upstream.requests.length);
     abort.abort();
     await assert.rejects(left);
-    gate.open();
+    held.open();
     // The next turn waits for the first one, so it tells whether that was stored.
     await server.say(`s${stream}`, 'next');
     assert.equal(request.failed, undefined);

@@ -51,7 +51,11 @@ class Exchange {
       return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
     }));
     this.raw = body.toString();
-    this.body = JSON.parse(this.raw);
+    try {
+      this.body = JSON.parse(this.raw);
+    } catch {
+      this.body = {}; // of a damaged database; the test sees `raw`
+    }
     this.closed = connection.closed;
   }
 
@@ -121,6 +125,17 @@ class Exchange {
 
 /** Default: the answer names what it answers, so that tests see who got whose answer. */
 export const echo = x => x.answer(`re: ${x.lastText}`);
+
+/** The upstream waits until the test opens the gate; then it echoes. */
+export function gate() {
+  const out = {};
+  out.opened = new Promise(resolve => { out.open = resolve; });
+  out.behaviour = async x => {
+    await out.opened;
+    await x.answer(`re: ${x.lastText}`);
+  };
+  return out;
+}
 
 export class Upstream {
   requests = [];
