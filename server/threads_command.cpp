@@ -99,7 +99,8 @@ std::unique_ptr<thread_source> open_offline(const threads_options& options) {
   if (config.store.engine == store_engine::memory)
     throw threads_error{"the config keeps threads in memory; ask the running server with --url"};
   const auto file = database_file(config.store);
-  if (!std::filesystem::exists(file))
+  const bool may_be_new = options.action == threads_action::import;
+  if (!may_be_new && !std::filesystem::exists(file))
     throw threads_error{"there is no database " + file.string()
                         + "; name its directory with --data-dir, or a running server with --url"};
   try {

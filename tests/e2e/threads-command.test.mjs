@@ -93,6 +93,15 @@ for (const [where, source] of Object.entries({ online, offline })) {
   });
 }
 
+test('an import makes the database when there is none', async t => {
+  const folder = makeFolder(t);
+  writeFileSync(join(folder, 'some.jsonl'), exportFile('t', 10));
+  const source = ['--data-dir', join(folder, 'new'), '--tenant', 'alice'];
+  const imported = await threads(t, 'import', source, join(folder, 'some.jsonl'));
+  assert.equal(imported.code, 0, imported.stderr);
+  assert.match((await threads(t, 'list', source)).stdout, /^t .* 10 /m);
+});
+
 test('a database in use is told, and where to ask instead', async t => {
   const server = await withThreads(t);
   const { code, stderr } = await threads(t, 'list', offline(server));
