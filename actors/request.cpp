@@ -1,5 +1,6 @@
 #include "actors/request.hpp"
 
+#include "actors/mailbox_listener.hpp"
 #include "actors/request_log.hpp"
 #include "http/answer_encoder.hpp"
 #include "http/replay.hpp"
@@ -19,23 +20,6 @@
 namespace lang_agent {
 
 namespace {
-
-/// Turns the events of a connection into messages.
-class mailbox_listener final : public http::response_listener {
-public:
-  explicit mailbox_listener(request_actor to) : to_(std::move(to)) {}
-
-  void on_drained(std::size_t bytes) override {
-    caf::anon_send(to_, stream_drained{bytes});
-  }
-
-  void on_gone() override {
-    caf::anon_send(to_, client_gone{});
-  }
-
-private:
-  request_actor to_;
-};
 
 failure too_many_turns() {
   failure out{error_kind::too_many_turns, "You have too many requests in flight."};
@@ -142,7 +126,8 @@ bool request_state::ask(http::chat_request& decoded, digest body) {
     return false;
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
-  responder().listen(std::make_shared<mailbox_listener>(self), context->stream_buffer_bytes / 2);
+  responder().listen(std::make_shared<mailbox_listener<request_actor>>(self),
+                     context->stream_buffer_bytes / 2);
 
   auto asked = std::make_shared<lang_agent::turn>(self);
   asked->key = key = {owner.name, decoded.thread};

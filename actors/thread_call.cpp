@@ -1,30 +1,21 @@
 #include "actors/thread_call.hpp"
 
+#include "actors/mailbox_listener.hpp"
+
 #include <caf/send.hpp>
 
 namespace lang_agent {
 
 namespace {
 
-/// Turns the events of a connection into messages.
-class mailbox_listener final : public http::response_listener {
+/// These requests may stream their body, too.
+class upload_listener final : public mailbox_listener<thread_request_actor> {
 public:
-  explicit mailbox_listener(thread_request_actor to) : to_(std::move(to)) {}
-
-  void on_drained(std::size_t bytes) override {
-    caf::anon_send(to_, stream_drained{bytes});
-  }
-
-  void on_gone() override {
-    caf::anon_send(to_, client_gone{});
-  }
+  using mailbox_listener::mailbox_listener;
 
   void on_body(std::string piece, bool last) override {
     caf::anon_send(to_, body_arrived{std::move(piece), last});
   }
-
-private:
-  thread_request_actor to_;
 };
 
 } // namespace
@@ -67,7 +58,7 @@ thread_call::thread_call(std::shared_ptr<const request_context> context,
 }
 
 void thread_call::listen(const thread_request_actor& self, std::size_t drain_step) const {
-  responder().listen(std::make_shared<mailbox_listener>(self), drain_step);
+  responder().listen(std::make_shared<upload_listener>(self), drain_step);
 }
 
 bool thread_call::ask(const thread_request_actor& self, store_query query) const {

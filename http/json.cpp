@@ -82,6 +82,10 @@ std::string encode_error(const failure& why) {
   return out;
 }
 
+failure invalid_field(const std::string& name, const std::string& problem) {
+  return {error_kind::invalid_request, "Invalid value for '" + name + "': " + problem + ".", name};
+}
+
 std::uint32_t estimate_tokens(std::string_view text) {
   std::size_t ascii = 0;
   std::size_t others = 0;

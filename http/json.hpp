@@ -15,6 +15,9 @@ void append_json_string(std::string& out, std::string_view text);
 /// The OpenAI error object of a failure: {"error":{"message","type","param","code"}}.
 std::string encode_error(const failure& why);
 
+/// The failure that names a wrong field and what is wrong with it.
+failure invalid_field(const std::string& name, const std::string& problem);
+
 /// Estimated tokens of a text: a quarter of its ASCII characters, plus all others.
 std::uint32_t estimate_tokens(std::string_view text);
 

@@ -26,11 +26,6 @@ constexpr std::array<std::pair<std::string_view, role>, 6> role_names{{
     {"function", role::function},
 }};
 
-failure invalid(const std::string& where, const std::string& problem) {
-  return {error_kind::invalid_request, "Invalid value for '" + where + "': " + problem + ".",
-          where};
-}
-
 /// Estimated tokens of a content part that is no text.
 constexpr std::uint32_t media_tokens = 256;
 /// Estimated tokens that a message costs beside its content.
@@ -188,20 +183,20 @@ using problem = std::optional<failure>;
 
 problem check_part(const value& part, const std::string& where) {
   if (!part.IsObject())
-    return invalid(where, "a content part must be an object");
+    return invalid_field(where, "a content part must be an object");
   const auto* type = find_string(part, "type");
   if (!type)
-    return invalid(where + ".type", "it must be a string");
+    return invalid_field(where + ".type", "it must be a string");
   const auto kind = text(*type);
   const auto needs_string = [&](const char* name) -> problem {
     if (!find_string(part, name))
-      return invalid(where + "." + name, "it must be a string");
+      return invalid_field(where + "." + name, "it must be a string");
     return {};
   };
   const auto needs_object = [&](const char* name) -> problem {
     const auto* x = find(part, name);
     if (!x || !x->IsObject())
-      return invalid(where + "." + name, "it must be an object");
+      return invalid_field(where + "." + name, "it must be an object");
     return {};
   };
   if (kind == "text")
@@ -212,7 +207,7 @@ problem check_part(const value& part, const std::string& where) {
     if (auto wrong = needs_object("image_url"))
       return wrong;
     if (!find_string(*find(part, "image_url"), "url"))
-      return invalid(where + ".image_url.url", "it must be a string");
+      return invalid_field(where + ".image_url.url", "it must be a string");
   }
   if (kind == "input_audio")
     return needs_object("input_audio");
@@ -227,23 +222,23 @@ problem check_content(role who, const value& message, const std::string& where) 
     // Null, or not there: allowed where something else may stand in its place.
     if (who == role::assistant || who == role::function)
       return {};
-    return invalid(where + ".content", "it must be a string or an array of parts");
+    return invalid_field(where + ".content", "it must be a string or an array of parts");
   }
   if (content->IsString())
     return {};
   if (who == role::function)
-    return invalid(where + ".content", "it must be a string");
+    return invalid_field(where + ".content", "it must be a string");
   if (!content->IsArray())
-    return invalid(where + ".content", "it must be a string or an array of parts");
+    return invalid_field(where + ".content", "it must be a string or an array of parts");
   if (content->Empty())
-    return invalid(where + ".content", "it must have at least one part");
+    return invalid_field(where + ".content", "it must have at least one part");
   for (rapidjson::SizeType i = 0; i < content->Size(); ++i) {
     const auto part = where + ".content[" + std::to_string(i) + "]";
     if (auto wrong = check_part((*content)[i], part))
       return wrong;
     const bool text_only = who == role::system || who == role::developer || who == role::tool;
     if (text_only && !is_text_part((*content)[i]))
-      return invalid(part + ".type", "this role takes text parts only");
+      return invalid_field(part + ".type", "this role takes text parts only");
   }
   return {};
 }
@@ -253,22 +248,22 @@ problem check_calls(const value& message, const std::string& where) {
   if (!calls)
     return {};
   if (!calls->IsArray())
-    return invalid(where + ".tool_calls", "it must be an array");
+    return invalid_field(where + ".tool_calls", "it must be an array");
   for (rapidjson::SizeType i = 0; i < calls->Size(); ++i) {
     const auto& call = (*calls)[i];
     const auto path = where + ".tool_calls[" + std::to_string(i) + "]";
     if (!call.IsObject())
-      return invalid(path, "it must be an object");
+      return invalid_field(path, "it must be an object");
     if (!find_string(call, "id"))
-      return invalid(path + ".id", "it must be a string");
+      return invalid_field(path + ".id", "it must be a string");
     const auto* function = find(call, "function");
     const auto* custom = find(call, "custom");
     if (!(function && function->IsObject()) && !(custom && custom->IsObject()))
-      return invalid(path + ".function", "it must be an object");
+      return invalid_field(path + ".function", "it must be an object");
     if (function
         && (!function->IsObject() || !find_string(*function, "name")
             || !find_string(*function, "arguments")))
-      return invalid(path + ".function", "it needs the strings 'name' and 'arguments'");
+      return invalid_field(path + ".function", "it needs the strings 'name' and 'arguments'");
   }
   return {};
 }
@@ -277,11 +272,12 @@ problem check_message(role who, const value& x, const std::string& where) {
   if (auto wrong = check_content(who, x, where))
     return wrong;
   if (const auto* name = find(x, "name"); name && !name->IsString())
-    return invalid(where + ".name", "it must be a string");
+    return invalid_field(where + ".name", "it must be a string");
   if (who == role::tool && !find_string(x, "tool_call_id"))
-    return invalid(where + ".tool_call_id", "a tool message must name the call that it answers");
+    return invalid_field(where + ".tool_call_id",
+                         "a tool message must name the call that it answers");
   if (who == role::function && !find_string(x, "name"))
-    return invalid(where + ".name", "a function message must name its function");
+    return invalid_field(where + ".name", "a function message must name its function");
   if (who == role::assistant)
     return check_calls(x, where);
   return {};
@@ -292,14 +288,14 @@ problem check_message(role who, const value& x, const std::string& where) {
 std::variant<message_ptr, failure> decode_message(const value& x, std::string_view raw,
                                                   const std::string& where) {
   if (!x.IsObject())
-    return invalid(where, "a message must be an object");
+    return invalid_field(where, "a message must be an object");
   const auto* name = find_string(x, "role");
   const auto known = std::find_if(role_names.begin(), role_names.end(), [&](const auto& entry) {
     return name && text(*name) == entry.first;
   });
   if (known == role_names.end())
-    return invalid(where + ".role",
-                   "it must be one of developer, system, user, assistant, tool, function");
+    return invalid_field(where + ".role",
+                         "it must be one of developer, system, user, assistant, tool, function");
   if (auto wrong = check_message(known->second, x, where))
     return *wrong;
   return message_ptr{describe(known->second, x, std::string{raw})};

@@ -1,5 +1,7 @@
 #include "http/parameter_rules.hpp"
 
+#include "http/json.hpp"
+
 #include <algorithm>
 #include <initializer_list>
 #include <string>
@@ -314,9 +316,7 @@ std::optional<failure> check_parameter(std::string_view name, const value& x) {
   auto v = known->second(x);
   if (v.why.empty())
     return std::nullopt;
-  const auto param = std::string{name} + v.path;
-  return failure{error_kind::invalid_request, "Invalid value for '" + param + "': " + v.why + ".",
-                 param};
+  return invalid_field(std::string{name} + v.path, v.why);
 }
 
 bool is_parameter(std::string_view name) {

@@ -4,7 +4,7 @@
 #include "http/json.hpp"
 #include "http/message_codec.hpp"
 #include "http/parameter_rules.hpp"
-#include "http/thread_codec.hpp"
+#include "http/thread_json.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,11 +16,6 @@ namespace {
 
 using dom::text;
 using dom::value;
-
-failure invalid(std::string param, const std::string& problem) {
-  return {error_kind::invalid_request, "Invalid value for '" + param + "': " + problem + ".",
-          param};
-}
 
 failure missing(std::string param) {
   return {error_kind::invalid_request, "Missing required parameter: '" + param + "'.", param};
@@ -72,7 +67,7 @@ private:
         names.push_back(name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
-    return twice == names.end() || fail(invalid(std::string{*twice}, "it is given twice"));
+    return twice == names.end() || fail(invalid_field(std::string{*twice}, "it is given twice"));
   }
 
   bool read_members() {
@@ -151,24 +146,18 @@ private:
   }
 
   bool read_thread(const value& x) {
-    if (x.IsInt64())
-      out_.thread = std::to_string(x.GetInt64());
-    else if (x.IsString() && is_thread_id(text(x)))
-      out_.thread = text(x);
-    else
-      return fail(invalid("thread_id", "it must be an integer of 64 bits, or a string of 1 to 128 "
-                                       "printable characters"));
-    return true;
+    auto why = read_thread_id(out_.thread, "thread_id", x);
+    return !why || fail(std::move(*why));
   }
 
   bool read_messages(const dom::spanned_document::member& member) {
     const auto& x = *member.content;
     if (x.Empty())
-      return fail(invalid("messages", "it must have at least one message"));
+      return fail(invalid_field("messages", "it must have at least one message"));
     if (x.Size() > options_.max_messages)
-      return fail(invalid("messages", "it has " + std::to_string(x.Size())
-                                          + " messages; the limit is "
-                                          + std::to_string(options_.max_messages)));
+      return fail(invalid_field("messages", "it has " + std::to_string(x.Size())
+                                                + " messages; the limit is "
+                                                + std::to_string(options_.max_messages)));
     for (rapidjson::SizeType i = 0; i < x.Size(); ++i) {
       auto decoded = decode_message(x[i], member.rows[i], "messages[" + std::to_string(i) + "]");
       if (auto* why = std::get_if<failure>(&decoded))

@@ -126,10 +126,6 @@ void append_message_facts(std::string& out, const stored_message& x) {
     append_member(out, "reasoning_content", x.message->reasoning);
 }
 
-failure invalid_field(const std::string& name, const std::string& problem) {
-  return {error_kind::invalid_request, "Invalid value for '" + name + "': " + problem + ".", name};
-}
-
 std::optional<failure> check_metadata(std::string_view name, const value& x) {
   const auto length = characters(name);
   if (length < 1 || length > max_metadata_name)
@@ -193,6 +189,17 @@ std::optional<std::uint64_t> parse_message_id(std::string_view id) {
   const auto number = parse_number(id.substr(message_prefix.size()));
   // One spelling for each number: no zeros in front.
   return number && message_id(*number) == id ? number : std::nullopt;
+}
+
+std::optional<failure> read_thread_id(std::string& out, const std::string& name, const value& x) {
+  if (x.IsInt64())
+    out = std::to_string(x.GetInt64());
+  else if (x.IsString() && is_thread_id(text(x)))
+    out = text(x);
+  else
+    return invalid_field(
+        name, "it must be an integer of 64 bits, or a string of 1 to 128 printable characters");
+  return std::nullopt;
 }
 
 bool is_thread_id(std::string_view id) {
@@ -267,14 +274,8 @@ std::variant<fork_parameters, failure> decode_fork(std::string_view body) {
   if (auto why = parse_object(document, body))
     return in_body(*why);
   if (const auto* id = find_member(document, "id")) {
-    // As `thread_id` of a chat: 42 and "42" are the same thread.
-    if (id->content->IsInt64())
-      out.id = std::to_string(id->content->GetInt64());
-    else if (id->content->IsString() && is_thread_id(text(*id->content)))
-      out.id = text(*id->content);
-    else
-      return invalid_field("id", "it must be an integer of 64 bits, or a string of 1 to 128 "
-                                 "printable characters");
+    if (auto why = read_thread_id(out.id, "id", *id->content))
+      return *why;
   }
   if (const auto* up_to = find_member(document, "up_to")) {
     if (up_to->content->IsString())

@@ -1,4 +1,4 @@
-/// What the thread API and the lines of exports have in common. Private to http/thread_*.cpp.
+/// What the thread API, the lines of exports and chat requests have in common. Private to http/.
 #pragma once
 
 #include "http/answer_shape.hpp" // append_member
@@ -22,7 +22,9 @@ void append_thread_facts(std::string& out, const thread_info& x, bool with_instr
 /// ,"superseded":... to the end of the message.
 void append_message_facts(std::string& out, const stored_message& x);
 
-failure invalid_field(const std::string& name, const std::string& problem);
+/// A thread id in a body: 42 and "42" are the same thread. `name`: of the field.
+std::optional<failure> read_thread_id(std::string& out, const std::string& name,
+                                      const dom::value& x);
 
 /// OpenAI's limits; `value` may be none.
 std::optional<failure> check_metadata(std::string_view name, const dom::value& value);

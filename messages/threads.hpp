@@ -172,6 +172,9 @@ struct change_metadata {
   std::map<std::string, std::optional<std::string>> changes;
 };
 
+/// The metadata after a change; unset: it would have too many pairs.
+std::optional<thread_metadata> changed(thread_metadata before, const change_metadata& x);
+
 /// A piece of a thread that is being imported. Nobody sees it before `finish_import`.
 struct import_messages {
   std::string import; ///< names the import; unique in the process

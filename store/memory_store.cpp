@@ -173,17 +173,11 @@ change_result memory_store::apply(const change_metadata& change) {
   const auto x = find(change.key);
   if (!x)
     return refusal::no_thread;
-  auto metadata = x->info.metadata;
-  for (const auto& [name, value] : change.changes) {
-    if (value)
-      metadata[name] = *value;
-    else
-      metadata.erase(name);
-  }
-  if (metadata.size() > max_metadata_pairs)
+  auto metadata = changed(x->info.metadata, change);
+  if (!metadata)
     return refusal::too_much_metadata;
-  std::swap(x->info.metadata, metadata);
-  undo_.emplace_back([x, before = std::move(metadata)] { x->info.metadata = before; });
+  std::swap(x->info.metadata, *metadata);
+  undo_.emplace_back([x, before = std::move(*metadata)] { x->info.metadata = before; });
   return x->info;
 }
 

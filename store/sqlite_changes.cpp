@@ -182,14 +182,10 @@ change_result engine::on(const change_metadata& x) {
   auto info = read_info(x.key);
   if (!info)
     return refusal::no_thread;
-  for (const auto& [name, value] : x.changes) {
-    if (value)
-      info->metadata[name] = *value;
-    else
-      info->metadata.erase(name);
-  }
-  if (info->metadata.size() > max_metadata_pairs)
+  auto metadata = changed(std::move(info->metadata), x);
+  if (!metadata)
     return refusal::too_much_metadata;
+  info->metadata = std::move(*metadata);
   db_.run("UPDATE threads SET metadata = nullif(?, '') WHERE tenant = ? AND name = ?",
           pack_metadata(info->metadata), x.key.tenant, x.key.thread);
   return std::move(*info);

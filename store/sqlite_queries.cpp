@@ -224,6 +224,9 @@ query_result engine::on(const read_thread& x) {
 
 query_result engine::on(const find_expired& x) {
   const auto row = x.after.empty() ? std::nullopt : find_row({x.tenant, x.after});
+  // The thread where the last step ended is gone: the next pass sees what this one misses.
+  if (!x.after.empty() && !row)
+    return expired_threads{};
   auto rows = db_.query("SELECT name, updated FROM threads INDEXED BY threads_of_tenant "
                         "WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?",
                         x.tenant, row ? row->id : 0, static_cast<std::int64_t>(x.scan) + 1);
@@ -238,9 +241,6 @@ query_result engine::on(const find_expired& x) {
     if (rows.integer(1) < x.updated_before)
       out.ids.push_back(last);
   }
-  // The thread where the last step ended is gone: the next pass sees what this one misses.
-  if (!x.after.empty() && !row)
-    return expired_threads{};
   return out;
 }
 
