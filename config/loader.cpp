@@ -1,10 +1,11 @@
 #include "config/loader.hpp"
 
+#include "config/secrets.hpp"
 #include "config/table_reader.hpp"
 #include "config/units.hpp"
+#include "config/upstream_tables.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -13,37 +14,6 @@ namespace lang_agent {
 namespace {
 
 constexpr std::int64_t many = 1'000'000'000;
-
-std::string trimmed(const std::string& text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos)
-    return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string environment_secret(const std::string& variable, const std::string& wanted_by) {
-  const char* value = std::getenv(variable.c_str());
-  if (!value || !*value)
-    throw config_error{wanted_by + " names the environment variable " + variable
-                       + ", which is not set; export " + variable
-                       + "=... before starting the server"};
-  return trimmed(value);
-}
-
-/// The lines of a file of secrets, without empty ones and surrounding blanks.
-std::vector<std::string> file_secrets(const std::string& path, const std::string& wanted_by) {
-  std::ifstream in{path};
-  if (!in)
-    throw config_error{wanted_by + " names the file " + path + ", which cannot be read"};
-  std::vector<std::string> result;
-  for (std::string line; std::getline(in, line);) {
-    if (auto secret = trimmed(line); !secret.empty())
-      result.push_back(std::move(secret));
-  }
-  if (result.empty())
-    throw config_error{wanted_by + " names the file " + path + ", which is empty"};
-  return result;
-}
 
 void apply_listen(server_settings& out, const std::string& text, const std::string& where) {
   const auto address = parse_listen(text);
@@ -69,6 +39,8 @@ void read_server(table_reader& in, server_settings& out, const std::string& file
   in.duration("body_timeout", out.body_timeout);
   in.duration("write_timeout", out.write_timeout);
   in.duration("keepalive_timeout", out.keepalive_timeout);
+  in.duration("sse_keepalive", out.sse_keepalive);
+  in.duration("json_keepalive", out.json_keepalive);
   in.duration("drain_timeout", out.drain_timeout);
 }
 
@@ -136,11 +108,9 @@ void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
   in.texts("keys", out.keys);
   std::string variable;
   in.text("keys_env", variable);
-  if (!variable.empty() && with_secrets) {
-    std::istringstream keys{environment_secret(variable, "tenants.keys_env")};
-    for (std::string key; std::getline(keys, key, ',');)
-      out.keys.push_back(trimmed(key));
-  }
+  if (!variable.empty() && with_secrets)
+    for (auto& key : environment_secrets(variable, "tenants.keys_env"))
+      out.keys.push_back(std::move(key));
   std::string file;
   in.text("keys_file", file);
   if (!file.empty() && with_secrets)
@@ -148,41 +118,6 @@ void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
       out.keys.push_back(std::move(key));
   in.number("max_turns", out.max_turns, 1, many);
   in.duration("ttl", out.ttl);
-}
-
-void read_builtin(table_reader& in, builtin_settings& out) {
-  in.number("seed", out.seed, 0, std::numeric_limits<std::int64_t>::max());
-  in.duration("first_token_delay", out.first_token_delay);
-  in.duration("token_interval", out.token_interval);
-  in.number("words", out.words, 0, 1'000'000);
-}
-
-void read_upstream(table_reader& in, upstream_settings& out, bool with_secrets) {
-  in.text("name", out.name);
-  in.word("kind", out.kind,
-          {{"openai", upstream_kind::openai}, {"builtin", upstream_kind::builtin}});
-  in.text("base_url", out.base_url);
-  std::string variable;
-  in.text("api_key_env", variable);
-  if (!variable.empty() && with_secrets)
-    out.api_key = environment_secret(variable, "upstreams.api_key_env");
-  std::string file;
-  in.text("api_key_file", file);
-  if (!file.empty() && with_secrets)
-    out.api_key = file_secrets(file, "upstreams.api_key_file").front();
-  in.text("model", out.model);
-  in.texts("models", out.models);
-  in.flag("replay_reasoning", out.replay_reasoning);
-  in.number("max_concurrency", out.max_concurrency, 1, many);
-  in.number("max_waiting", out.max_waiting, 0, many);
-  in.bytes("max_answer_bytes", out.max_answer_bytes);
-  in.duration("connect_timeout", out.connect_timeout);
-  in.duration("first_byte_timeout", out.first_byte_timeout);
-  in.duration("idle_timeout", out.idle_timeout);
-  in.duration("total_timeout", out.total_timeout);
-  in.duration("wait_timeout", out.wait_timeout);
-  in.duration("idle_connection_timeout", out.idle_connection_timeout);
-  in.table("builtin", [&](table_reader& sub) { read_builtin(sub, out.builtin); });
 }
 
 settings read_settings(const toml::table& table, const std::string& file,
@@ -206,6 +141,10 @@ settings read_settings(const toml::table& table, const std::string& file,
         out.upstreams.empty() && (overrides.upstream_key_env || overrides.upstream_url);
     read_upstream(sub, out.upstreams.emplace_back(), !overridden && !overrides.without_secrets);
   });
+  in.tables("routes", [&](table_reader& sub) { read_route(sub, out.routes.emplace_back()); });
+  in.table("routing", [&](table_reader& sub) { read_routing(sub, out.routing); });
+  in.table("retry", [&](table_reader& sub) { read_retry(sub, out.retry); });
+  in.table("breaker", [&](table_reader& sub) { read_breaker(sub, out.breaker); });
   in.finish();
   return out;
 }
@@ -225,13 +164,18 @@ void apply_overrides(settings& out, const config_overrides& overrides) {
   if (overrides.upstream_url) {
     upstream.kind = upstream_kind::openai;
     upstream.base_url = *overrides.upstream_url;
-    // A key of the config belongs to the config's URL: it is never sent to another place.
-    upstream.api_key.clear();
+    // Secrets of the config belong to the config's URL: they are never sent to another place.
+    upstream.api_keys.clear();
+    upstream.headers.clear();
+    upstream.client_certificate.clear();
+    upstream.client_key.clear();
   }
   if (overrides.upstream_key_env)
-    upstream.api_key = environment_secret(*overrides.upstream_key_env, "--upstream-key-env");
+    upstream.api_keys = environment_secrets(*overrides.upstream_key_env, "--upstream-key-env");
   if (overrides.model)
     upstream.model = *overrides.model;
+  for (auto& x : out.upstreams)
+    choose_proxy(x);
 }
 
 } // namespace

@@ -2,9 +2,13 @@
 /// meaning are documented in `lang-agent.toml`. Immutable once the server runs.
 #pragma once
 
+#include "messages/base_url.hpp"
+#include "messages/parameter_policy.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +34,8 @@ struct server_settings {
   milliseconds body_timeout{120'000};
   milliseconds write_timeout{60'000};
   milliseconds keepalive_timeout{75'000};
+  milliseconds sse_keepalive{15'000}; ///< a comment in a silent stream; 0 = none
+  milliseconds json_keepalive{0};     ///< white space before a plain answer; 0 = none
   milliseconds drain_timeout{60'000};
 };
 
@@ -92,20 +98,67 @@ struct upstream_settings {
   std::string name;
   upstream_kind kind = upstream_kind::builtin;
   std::string base_url;
-  std::string api_key; ///< resolved from `api_key_env` or `api_key_file`; empty sends none
-  std::string model;   ///< replaces the request's model unless empty
-  std::vector<std::string> models; ///< listed by GET /v1/models
+  std::vector<std::string> api_keys; ///< from `api_key_env` or `api_key_file`; none: none is sent
+  std::string model;                 ///< replaces the request's model unless empty
+  std::map<std::string, std::string> model_map; ///< the request's model to the upstream's
+  std::vector<std::string> models;              ///< served by it; empty: see `served_models`
+  unsigned weight = 1;                          ///< its share beside others of its group
+  int priority = 0;                             ///< the lowest come first
   bool replay_reasoning = false;
+  parameter_policy parameters;
   std::size_t max_concurrency = 20'000;
-  std::size_t max_waiting = 10'000;
   std::size_t max_answer_bytes = 32 * 1024 * 1024;
   milliseconds connect_timeout{5'000};
-  milliseconds first_byte_timeout{60'000};
+  milliseconds tls_timeout{5'000};
+  milliseconds first_token_timeout{60'000};
+  milliseconds answer_timeout{300'000};
   milliseconds idle_timeout{60'000};
   milliseconds total_timeout{600'000};
-  milliseconds wait_timeout{30'000};
   milliseconds idle_connection_timeout{10'000};
+  milliseconds max_connection_age{300'000};
+  milliseconds probe_interval{0}; ///< while it is left alone; 0 = turns alone find out
+  std::optional<proxy_address> proxy;
+  std::string ca_file;
+  std::string client_certificate;
+  std::string client_key;
+  std::map<std::string, std::string> headers; ///< sent along, secrets among them
   builtin_settings builtin;
+};
+
+/// What clients may call the models of an upstream: `models`; else what its model or its map names;
+/// else its own name.
+std::vector<std::string> served_models(const upstream_settings& x);
+
+/// Which upstreams answer for some models.
+struct route_settings {
+  std::vector<std::string> models;              ///< names; a "*" stands for anything
+  std::vector<std::string> tenants;             ///< none: all
+  std::vector<std::vector<std::string>> groups; ///< names of upstreams; groups are fall-backs
+};
+
+enum class unknown_model_policy : std::uint8_t { use_any, refuse };
+
+struct routing_settings {
+  unknown_model_policy unknown_model = unknown_model_policy::use_any;
+  std::size_t max_waiting = 10'000; ///< turns that wait for a free place at their upstreams
+  milliseconds wait_timeout{30'000};
+};
+
+struct retry_settings {
+  unsigned max_attempts = 4;       ///< of one turn, fall-backs included
+  unsigned attempts_per_group = 2; ///< ... before the next group
+  milliseconds base_delay{250};    ///< full jitter: random up to this, doubled each time
+  milliseconds max_delay{5'000};
+  double budget = 0.2; ///< retries as a share of turns
+};
+
+struct breaker_settings {
+  unsigned consecutive_failures = 5;
+  double failure_rate = 0.5; ///< of at least `min_attempts` in `window`
+  unsigned min_attempts = 20;
+  milliseconds window{30'000};
+  milliseconds open_time{5'000}; ///< doubled each time it fails again
+  milliseconds max_open_time{60'000};
 };
 
 struct settings {
@@ -116,6 +169,10 @@ struct settings {
   default_parameters defaults;
   std::vector<tenant_settings> tenants;
   std::vector<upstream_settings> upstreams;
+  std::vector<route_settings> routes;
+  routing_settings routing;
+  retry_settings retry;
+  breaker_settings breaker;
 };
 
 } // namespace lang_agent

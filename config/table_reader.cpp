@@ -77,6 +77,48 @@ void table_reader::texts(std::string_view key, std::vector<std::string>& out) {
   }
 }
 
+void table_reader::text_lists(std::string_view key, std::vector<std::vector<std::string>>& out) {
+  const auto* node = find(key);
+  if (!node)
+    return;
+  const auto* array = node->as_array();
+  const auto problem = R"(must be a list of lists of strings, e.g. [["a", "b"], ["c"]])";
+  if (!array)
+    fail(key, problem);
+  for (const auto& row : *array) {
+    if (!row.is_array())
+      fail(key, problem);
+    auto& texts = out.emplace_back();
+    for (const auto& element : *row.as_array()) {
+      if (!element.is_string())
+        fail(key, problem);
+      texts.push_back(element.as_string()->get());
+    }
+  }
+}
+
+void table_reader::text_table(std::string_view key, std::map<std::string, std::string>& out) {
+  const auto* node = find(key);
+  if (!node)
+    return;
+  if (!node->is_table())
+    fail(key, R"(must be a table of strings, e.g. { "a" = "b" })");
+  for (const auto& [name, value] : *node->as_table()) {
+    if (!value.is_string())
+      fail(key, R"(must be a table of strings, e.g. { "a" = "b" })");
+    out[std::string{name}] = value.as_string()->get();
+  }
+}
+
+void table_reader::share(std::string_view key, double& out) {
+  if (const auto* node = find(key)) {
+    const auto value = node->is_boolean() ? std::nullopt : node->value<double>();
+    if (!(value >= 0.0 && value <= 1.0)) // not even NaN
+      fail(key, "must be a number between 0 and 1");
+    out = *value;
+  }
+}
+
 const toml::node* table_reader::any(std::string_view key) {
   return find(key);
 }

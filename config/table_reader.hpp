@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +29,15 @@ public:
   void duration(std::string_view key, std::chrono::milliseconds& out);
   void bytes(std::string_view key, std::size_t& out);
   void texts(std::string_view key, std::vector<std::string>& out);
+
+  /// A list of lists of strings.
+  void text_lists(std::string_view key, std::vector<std::vector<std::string>>& out);
+
+  /// A table whose values are all strings.
+  void text_table(std::string_view key, std::map<std::string, std::string>& out);
+
+  /// A number from 0 to 1.
+  void share(std::string_view key, double& out);
 
   template <class Integer>
   void number(std::string_view key, Integer& out, std::int64_t min, std::int64_t max) {

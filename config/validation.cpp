@@ -43,6 +43,34 @@ void check_tenants(const settings& x) {
                          "(--config FILE)"};
 }
 
+bool is_token(char c) {
+  return is_visible(c) && std::string_view{"\"(),/:;<=>?@[\\]{}"}.find(c) == std::string_view::npos;
+}
+
+/// Header names that an exchange writes itself.
+bool is_ours(std::string name) {
+  static const std::set<std::string> ours{
+      "accept",      "authorization", "connection", "content-length",    "content-type",
+      "expect",      "host",          "te",         "transfer-encoding", "upgrade",
+      "x-request-id"};
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return ours.contains(name);
+}
+
+template <class Fail>
+void check_headers(const upstream_settings& x, const Fail& fail) {
+  for (const auto& [name, value] : x.headers) {
+    if (name.empty() || !std::all_of(name.begin(), name.end(), is_token))
+      fail("\"" + name + "\" is no name of a header");
+    // A key in `api-key` style replaces `authorization`; both would be odd, but are no harm.
+    if (is_ours(name) && !(name == "authorization" && x.api_keys.empty()))
+      fail("the header \"" + name + "\" cannot be configured");
+    if (!std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c < 0x7f; }))
+      fail("the header \"" + name + "\" has characters other than printable ASCII");
+  }
+}
+
 void check_upstreams(const settings& x) {
   std::set<std::string> names;
   for (const auto& upstream : x.upstreams) {
@@ -53,17 +81,60 @@ void check_upstreams(const settings& x) {
       fail("every upstream needs a name of its own");
     if (upstream.kind == upstream_kind::builtin)
       continue;
-    if (!std::all_of(upstream.api_key.begin(), upstream.api_key.end(), is_visible))
-      fail("its API key has characters other than visible ASCII");
+    for (const auto& key : upstream.api_keys)
+      if (!std::all_of(key.begin(), key.end(), is_visible))
+        fail("an API key has characters other than visible ASCII");
     if (!parse_base_url(upstream.base_url))
       fail("base_url must start with http:// or https:// and have neither credentials nor a query, "
            "e.g. \"https://api.openai.com/v1\"");
-    for (const auto value : {upstream.connect_timeout, upstream.first_byte_timeout,
-                             upstream.idle_timeout, upstream.total_timeout})
+    for (const auto value :
+         {upstream.connect_timeout, upstream.tls_timeout, upstream.first_token_timeout,
+          upstream.answer_timeout, upstream.idle_timeout, upstream.total_timeout})
       if (value <= milliseconds{0})
-        fail("connect_timeout, first_byte_timeout, idle_timeout and total_timeout must be longer "
-             "than 0");
+        fail("its timeouts must be longer than 0");
+    check_headers(upstream, fail);
   }
+}
+
+template <class Names>
+void check_known(const std::vector<std::string>& given, const Names& known,
+                 const std::string& what) {
+  for (const auto& name : given)
+    if (!known.contains(name))
+      throw config_error{"a route names the " + what + " \"" + name
+                         + "\", which is not configured"};
+}
+
+void check_routes(const settings& x) {
+  std::set<std::string> upstreams;
+  std::set<std::string> tenants;
+  for (const auto& upstream : x.upstreams)
+    upstreams.insert(upstream.name);
+  for (const auto& tenant : x.tenants)
+    tenants.insert(tenant.name);
+  for (const auto& route : x.routes) {
+    if (route.models.empty())
+      throw config_error{"a route names no model; add models = [\"...\"] under [[routes]]"};
+    if (route.groups.empty())
+      throw config_error{"a route names no upstream; add upstreams = [[\"...\"]] under [[routes]]"};
+    check_known(route.tenants, tenants, "tenant");
+    for (const auto& group : route.groups) {
+      if (group.empty())
+        throw config_error{"a group of a route has no upstream"};
+      check_known(group, upstreams, "upstream");
+      if (std::set<std::string>{group.begin(), group.end()}.size() != group.size())
+        throw config_error{"a group of a route names an upstream twice"};
+    }
+  }
+}
+
+void check_failure_rules(const settings& x) {
+  if (x.retry.max_delay < x.retry.base_delay)
+    throw config_error{"retry.max_delay must not be shorter than retry.base_delay"};
+  if (x.breaker.window < milliseconds{1'000})
+    throw config_error{"breaker.window must be at least \"1s\""};
+  if (x.breaker.open_time <= milliseconds{0} || x.breaker.max_open_time < x.breaker.open_time)
+    throw config_error{"breaker.open_time must be longer than 0, and max_open_time not shorter"};
 }
 
 } // namespace
@@ -94,6 +165,8 @@ void validate(const settings& x) {
       throw config_error{std::string{name} + " must be at least \"1KiB\""};
   check_tenants(x);
   check_upstreams(x);
+  check_routes(x);
+  check_failure_rules(x);
 }
 
 } // namespace lang_agent

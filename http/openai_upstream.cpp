@@ -40,7 +40,7 @@ public:
         ends_(clock::now() + pool_->options.total_timeout) {
     body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
                                     pool_->options.replay_reasoning);
-    make_head();
+    make_head(request.key);
   }
 
   void start() {
@@ -69,14 +69,14 @@ public:
 private:
   // -- sending ----------------------------------------------------------------------------------
 
-  void make_head() {
+  void make_head(std::size_t key) {
     const auto& options = pool_->options;
     head_ = "POST " + options.url.path + "/chat/completions HTTP/1.1\r\nhost: "
             + options.url.authority + "\r\ncontent-type: application/json\r\naccept: "
             + (expected_.stream ? "text/event-stream" : "application/json")
             + "\r\nuser-agent: lang-agent\r\nx-request-id: " + request_id_ + "\r\n";
-    if (!options.api_key.empty())
-      head_ += "authorization: Bearer " + options.api_key + "\r\n";
+    if (key < options.api_keys.size())
+      head_ += "authorization: Bearer " + options.api_keys[key] + "\r\n";
     head_ += "content-length: " + std::to_string(body_.size()) + "\r\n\r\n";
   }
 
@@ -109,7 +109,7 @@ private:
 
   void send() {
     sent_ = false;
-    set_deadline(pool_->options.first_byte_timeout);
+    set_deadline(pool_->options.first_token_timeout);
     reader_.emplace(expected_, pool_->secrets);
     link_->write({asio::buffer(head_), asio::buffer(body_)},
                  [self = shared_from_this(), link = link_](const error_code& ec, std::size_t) {
@@ -128,7 +128,7 @@ private:
       return;
     }
     if (!heard_)
-      set_deadline(pool_->options.first_byte_timeout);
+      set_deadline(pool_->options.first_token_timeout);
   }
 
   // -- receiving --------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ private:
       return;
     }
     const char* what = !reader_ ? "connect" : !heard_ ? "first byte" : "next piece";
-    failure why{error_kind::upstream_timeout,
+    failure why{error_kind::upstream_first_token_timeout,
                 std::string{"The upstream model took too long: no "} + what + " in time."};
     if (clock::now() >= ends_)
       why.message = "The upstream model took too long for its whole answer.";

@@ -9,8 +9,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lang_agent::http {
@@ -43,10 +47,13 @@ struct exchange_request {
   const chat_parameters& parameters;
   const message_list& prompt;
   const std::string& request_id;
-  std::size_t credit; ///< for the deltas of a stream
+  std::size_t credit;  ///< for the deltas of a stream
+  std::size_t key = 0; ///< which of the upstream's keys to use
+  /// The exchange ends then at the latest; its own total timeout may end it before.
+  std::chrono::steady_clock::time_point ends = std::chrono::steady_clock::time_point::max();
 };
 
-/// An upstream: its address, its key, its idle connections. Thread-safe.
+/// An upstream: its address, its keys, its idle connections. Thread-safe.
 class upstream {
 public:
   virtual ~upstream() = default;
@@ -57,15 +64,25 @@ public:
 struct upstream_options {
   std::string name; ///< for the log
   base_url url;
-  std::string api_key; ///< empty: none is sent
-  std::string model;   ///< replaces the request's unless empty
+  std::vector<std::string> api_keys = {};            ///< none: no key is sent
+  std::string model = {};                            ///< replaces the request's unless empty
+  std::map<std::string, std::string> model_map = {}; ///< the request's to the upstream's name
+  std::vector<std::pair<std::string, std::string>> headers =
+      {}; ///< sent along, names in lower case
   bool replay_reasoning = false;
   std::size_t max_answer_bytes = 32 * 1024 * 1024;
-  std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds first_byte_timeout{60'000};
-  std::chrono::milliseconds idle_timeout{60'000};
+  std::optional<proxy_address> proxy = {};
+  std::string ca_file = {};                              ///< trusted instead of the system's; PEM
+  std::string client_certificate = {};                   ///< file; PEM, with its chain
+  std::string client_key = {};                           ///< file; PEM
+  std::chrono::milliseconds connect_timeout{5'000};      ///< name resolution, TCP, proxy
+  std::chrono::milliseconds tls_timeout{5'000};          ///< the TLS handshake
+  std::chrono::milliseconds first_token_timeout{60'000}; ///< of a stream, from the request sent
+  std::chrono::milliseconds answer_timeout{300'000};     ///< of a plain answer, to its first byte
+  std::chrono::milliseconds idle_timeout{60'000};        ///< between deltas, or pieces of a body
   std::chrono::milliseconds total_timeout{600'000};
   std::chrono::milliseconds idle_connection_timeout{10'000};
+  std::chrono::milliseconds max_connection_age{300'000}; ///< older ones are not used again
 };
 
 /// Any OpenAI-compatible server. `context` must outlive it.

@@ -21,6 +21,17 @@ namespace {
 /// Idle links above this number are closed instead of kept.
 constexpr std::size_t max_idle_links = 256;
 
+/// What clients must not see.
+redaction secrets_of(const upstream_options& x) {
+  auto out = x.api_keys;
+  out.insert(out.end(), {x.url.authority, x.url.host});
+  for (const auto& [name, value] : x.headers)
+    out.push_back(value);
+  if (x.proxy)
+    out.insert(out.end(), {x.proxy->host, x.proxy->credentials});
+  return redaction{std::move(out)};
+}
+
 bool is_address(const std::string& host) {
   error_code ec;
   asio::ip::make_address(host, ec);
@@ -149,7 +160,7 @@ link_pool::link_pool(asio::io_context& io, upstream_options o)
       context(io),
       tls(ssl::context::tls_client),
       links(io),
-      secrets({options.api_key, options.url.authority, options.url.host}) {
+      secrets(secrets_of(options)) {
   if (options.url.tls)
     tls.set_default_verify_paths();
 }

@@ -46,11 +46,19 @@ const error_contract& contract_of(error_kind kind) {
     CONTRACT(internal, 500, server, "internal_error")
     CONTRACT(upstream_rejected, 400, invalid, "")
     CONTRACT(context_too_long, 400, invalid, "context_length_exceeded")
+    CONTRACT(upstream_rate_limited, 429, rate_limit, "rate_limit_exceeded")
     CONTRACT(upstream_auth_failed, 502, upstream, "upstream_auth_failed")
+    CONTRACT(upstream_unavailable, 503, upstream, "upstream_unavailable")
     CONTRACT(upstream_unreachable, 502, upstream, "upstream_unreachable")
+    CONTRACT(upstream_tls_failed, 502, upstream, "upstream_tls_failed")
     CONTRACT(upstream_error, 502, upstream, "upstream_error")
-    CONTRACT(upstream_timeout, 504, upstream, "upstream_timeout")
     CONTRACT(upstream_cut, 502, upstream, "upstream_cut")
+    CONTRACT(upstream_timeout, 504, upstream, "upstream_timeout")
+    CONTRACT(upstream_connect_timeout, 504, upstream, "upstream_connect_timeout")
+    CONTRACT(upstream_tls_timeout, 504, upstream, "upstream_tls_timeout")
+    CONTRACT(upstream_first_token_timeout, 504, upstream, "upstream_first_token_timeout")
+    CONTRACT(upstream_idle_timeout, 504, upstream, "upstream_idle_timeout")
+    CONTRACT(upstream_total_timeout, 504, upstream, "upstream_total_timeout")
 #undef CONTRACT
   }
   return contract_of(error_kind::internal);

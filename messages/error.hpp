@@ -36,13 +36,21 @@ enum class error_kind : std::uint8_t {
   client_gone,          ///< the client left before the answer; nobody sees it but the log
   internal,             ///< a fault of ours; details only in the log
   // The upstream.
-  upstream_rejected,    ///< its 4xx about the request itself, passed on
-  context_too_long,     ///< the prompt is longer than the model takes
-  upstream_auth_failed, ///< it refused our key
-  upstream_unreachable, ///< no connection could be made
-  upstream_error,       ///< its 5xx, or an answer that makes no sense
-  upstream_timeout,     ///< connect, first byte, idle or total time ran out
-  upstream_cut,         ///< the answer broke off in the middle
+  upstream_rejected,            ///< its 4xx about the request itself, passed on
+  context_too_long,             ///< the prompt is longer than the model takes
+  upstream_rate_limited,        ///< its 429, passed on
+  upstream_auth_failed,         ///< it refused our key
+  upstream_unavailable,         ///< it failed so often that it is left alone for a while
+  upstream_unreachable,         ///< no connection could be made
+  upstream_tls_failed,          ///< no secure connection could be made
+  upstream_error,               ///< its 5xx, or an answer that makes no sense
+  upstream_cut,                 ///< the answer broke off in the middle
+  upstream_timeout,             ///< its own 408 or 504
+  upstream_connect_timeout,     ///< name resolution and TCP took too long
+  upstream_tls_timeout,         ///< the TLS handshake took too long
+  upstream_first_token_timeout, ///< the answer did not begin in time
+  upstream_idle_timeout,        ///< the answer paused for too long
+  upstream_total_timeout,       ///< the whole answer took too long
 };
 
 /// What a client sees of an error kind.

@@ -71,24 +71,25 @@ std::shared_ptr<http::upstream> make_upstream(asio::io_context& context,
   http::upstream_options options;
   options.name = x.name;
   options.url = *parse_base_url(x.base_url);
-  options.api_key = x.api_key;
+  options.api_keys = x.api_keys;
   options.model = x.model;
+  options.model_map = x.model_map;
+  options.headers = {x.headers.begin(), x.headers.end()};
   options.replay_reasoning = x.replay_reasoning;
   options.max_answer_bytes = x.max_answer_bytes;
+  options.proxy = x.proxy;
+  options.ca_file = x.ca_file;
+  options.client_certificate = x.client_certificate;
+  options.client_key = x.client_key;
   options.connect_timeout = x.connect_timeout;
-  options.first_byte_timeout = x.first_byte_timeout;
+  options.tls_timeout = x.tls_timeout;
+  options.first_token_timeout = x.first_token_timeout;
+  options.answer_timeout = x.answer_timeout;
   options.idle_timeout = x.idle_timeout;
   options.total_timeout = x.total_timeout;
   options.idle_connection_timeout = x.idle_connection_timeout;
+  options.max_connection_age = x.max_connection_age;
   return http::make_openai_upstream(context, std::move(options));
-}
-
-std::vector<std::string> model_names(const upstream_settings& x) {
-  if (!x.models.empty())
-    return x.models;
-  if (!x.model.empty())
-    return {x.model};
-  return {x.kind == upstream_kind::builtin ? "builtin" : x.name};
 }
 
 http::server_options listen_options(const server_settings& x) {
@@ -114,10 +115,11 @@ public:
     const auto& first = config.upstreams.front();
     auto upstream = make_upstream(context, first);
     const auto credit = config.server.stream_buffer_bytes;
-    pool_ = spawn_llm_pool(system, {first.max_concurrency, first.max_waiting, first.wait_timeout},
-                           [&system, upstream, credit](const llm_pool_actor& pool) {
-                             return spawn_llm_client(system, pool, upstream, credit);
-                           });
+    pool_ = spawn_llm_pool(
+        system, {first.max_concurrency, config.routing.max_waiting, config.routing.wait_timeout},
+        [&system, upstream, credit](const llm_pool_actor& pool) {
+          return spawn_llm_client(system, pool, upstream, credit);
+        });
     journal_options journaling;
     journaling.replay_window = config.threads.replay_window;
     journaling.own_thread = config.store.engine != store_engine::memory;
@@ -126,7 +128,7 @@ public:
     spawn_directory_shards(system, config.threads);
     retention_ = spawn_retention(system, retention_rules(config.tenants), shards_, port_);
     spawn_acceptors(system, config);
-    service_ = std::make_shared<api_service>(tenants_, model_names(first), acceptors_);
+    service_ = std::make_shared<api_service>(tenants_, served_models(first), acceptors_);
   }
 
   ~actor_tree() {

@@ -73,7 +73,8 @@ CAF_TEST(the shipped config says what the defaults are) {
         << v.max_header_bytes << ' ' << v.max_body_bytes << ' ' << v.max_json_depth << ' '
         << v.max_messages << ' ' << v.stream_buffer_bytes << ' ' << v.header_timeout.count() << ' '
         << v.body_timeout.count() << ' ' << v.write_timeout.count() << ' '
-        << v.keepalive_timeout.count() << ' ' << v.drain_timeout.count() << '\n'
+        << v.keepalive_timeout.count() << ' ' << v.sse_keepalive.count() << ' '
+        << v.json_keepalive.count() << ' ' << v.drain_timeout.count() << '\n'
         << s.log.level << s.log.content << '\n'
         << t.default_thread << ' ' << static_cast<int>(t.on_busy)
         << static_cast<int>(t.on_disconnect) << ' ' << t.max_waiting << ' '
@@ -85,14 +86,25 @@ CAF_TEST(the shipped config says what the defaults are) {
         << *s.defaults.temperature << ' ' << *s.defaults.max_tokens << '\n'
         << s.tenants.at(0).max_turns << ' ' << s.tenants.at(0).ttl.count() << '\n';
     const auto& u = s.upstreams.at(0);
-    out << static_cast<int>(u.kind) << u.base_url << u.api_key << u.model << u.models.size()
-        << u.replay_reasoning << ' ' << u.max_concurrency << ' ' << u.max_waiting << ' '
-        << u.max_answer_bytes << ' ' << u.connect_timeout.count() << ' '
-        << u.first_byte_timeout.count() << ' ' << u.idle_timeout.count() << ' '
-        << u.total_timeout.count() << ' ' << u.wait_timeout.count() << ' '
-        << u.idle_connection_timeout.count() << ' ' << u.builtin.seed << ' '
+    out << static_cast<int>(u.kind) << u.base_url << u.api_keys.size() << u.model
+        << u.model_map.size() << u.models.size() << u.weight << u.priority << u.replay_reasoning
+        << (u.parameters == parameter_policy{}) << ' ' << u.max_concurrency << ' '
+        << u.max_answer_bytes << ' ' << u.connect_timeout.count() << ' ' << u.tls_timeout.count()
+        << ' ' << u.first_token_timeout.count() << ' ' << u.answer_timeout.count() << ' '
+        << u.idle_timeout.count() << ' ' << u.total_timeout.count() << ' '
+        << u.idle_connection_timeout.count() << ' ' << u.max_connection_age.count() << ' '
+        << u.probe_interval.count() << ' ' << u.proxy.has_value() << u.ca_file
+        << u.client_certificate << u.client_key << u.headers.size() << ' ' << u.builtin.seed << ' '
         << u.builtin.first_token_delay.count() << ' ' << u.builtin.token_interval.count() << ' '
-        << u.builtin.words;
+        << u.builtin.words << '\n';
+    const auto& r = s.retry;
+    const auto& b = s.breaker;
+    out << s.routes.size() << ' ' << static_cast<int>(s.routing.unknown_model) << ' '
+        << s.routing.max_waiting << ' ' << s.routing.wait_timeout.count() << ' ' << r.max_attempts
+        << ' ' << r.attempts_per_group << ' ' << r.base_delay.count() << ' ' << r.max_delay.count()
+        << ' ' << r.budget << ' ' << b.consecutive_failures << ' ' << b.failure_rate << ' '
+        << b.min_attempts << ' ' << b.window.count() << ' ' << b.open_time.count() << ' '
+        << b.max_open_time.count();
     return out.str();
   };
   settings defaults;
@@ -253,7 +265,7 @@ CAF_TEST(keys come from the environment) {
   CAF_CHECK_EQUAL(x.tenants[0].keys, (strings{"k", "a", "b"}));
   const auto y =
       read(tenant + "[[upstreams]]\nname = \"u\"\napi_key_env = \"LANG_AGENT_TEST_KEYS\"");
-  CAF_CHECK_EQUAL(y.upstreams[0].api_key, "a,b");
+  CAF_CHECK_EQUAL(y.upstreams[0].api_keys, (strings{"a", "b"}));
 }
 
 CAF_TEST(a missing variable is told with its user) {
@@ -274,7 +286,7 @@ CAF_TEST(keys come from files) {
   const auto x = read(tenant + "keys_file = \"" + keys.path + "\"");
   CAF_CHECK_EQUAL(x.tenants[0].keys, (strings{"k", "a", "b"}));
   const auto y = read(tenant + "[[upstreams]]\nname = \"u\"\napi_key_file = \"" + keys.path + "\"");
-  CAF_CHECK_EQUAL(y.upstreams[0].api_key, "a");
+  CAF_CHECK_EQUAL(y.upstreams[0].api_keys, (strings{"a", "b"}));
 }
 
 CAF_TEST(files that hold no key are told) {
@@ -302,7 +314,7 @@ model = "m"
   CAF_CHECK_EQUAL(x.server.host, "0.0.0.0");
   CAF_CHECK_EQUAL(x.server.port, 1u);
   CAF_CHECK_EQUAL(x.upstreams[0].base_url, "http://ours/v1");
-  CAF_CHECK_EQUAL(x.upstreams[0].api_key, "secret");
+  CAF_CHECK_EQUAL(x.upstreams[0].api_keys, strings{"secret"});
   CAF_CHECK_EQUAL(x.upstreams[0].model, "n");
   CAF_CHECK(has(problem(tenant, listen_on("nonsense")), "--listen: \"nonsense\" is no address"));
   config_overrides nowhere;
@@ -320,7 +332,7 @@ CAF_TEST(a key is never sent to another place than it was configured for) {
                  "api_key_env = \"LANG_AGENT_TEST_KEYS\"\n",
            overrides);
   CAF_CHECK_EQUAL(x.upstreams[0].base_url, "http://ours");
-  CAF_CHECK_EQUAL(x.upstreams[0].api_key, "");
+  CAF_CHECK(x.upstreams[0].api_keys.empty());
 }
 
 CAF_TEST(a config is read from a file) {
