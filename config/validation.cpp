@@ -71,6 +71,34 @@ void check_headers(const upstream_settings& x, const Fail& fail) {
   }
 }
 
+template <class Fail>
+void check_policy(const parameter_policy& x, const Fail& fail) {
+  const auto check = [&](const std::string& name, const char* key) {
+    if (name.empty())
+      fail(std::string{"parameters."} + key + " has an empty name");
+    if (name == "messages" || name == "model")
+      fail(std::string{"parameters."} + key + ": no request goes without \"" + name + "\"");
+  };
+  for (const auto& name : x.refuse)
+    check(name, "refuse");
+  for (const auto& name : x.drop) {
+    check(name, "drop");
+    if (name == "stream")
+      fail("parameters.drop: the upstream has to know whether to \"stream\"");
+    if (x.rename.contains(name))
+      fail("parameters: \"" + name + "\" is both dropped and renamed");
+  }
+  for (const auto& [from, to] : x.rename) {
+    for (const auto& name : {from, to}) {
+      check(name, "rename");
+      if (name == "stream" || name == "stream_options")
+        fail("parameters.rename: \"" + name + "\" cannot be renamed or replaced");
+    }
+    if (from == to)
+      fail("parameters.rename: \"" + from + "\" is renamed to itself");
+  }
+}
+
 void check_upstreams(const settings& x) {
   std::set<std::string> names;
   for (const auto& upstream : x.upstreams) {
@@ -79,6 +107,7 @@ void check_upstreams(const settings& x) {
     };
     if (upstream.name.empty() || !names.insert(upstream.name).second)
       fail("every upstream needs a name of its own");
+    check_policy(upstream.parameters, fail);
     if (upstream.kind == upstream_kind::builtin)
       continue;
     for (const auto& key : upstream.api_keys)

@@ -23,6 +23,16 @@ bool is_context_too_long(const failure& x) {
          || x.message.find("context length exceeded") != std::string::npos;
 }
 
+void append_stream(std::string& out, const chat_parameters& x) {
+  out += R"(,"stream":true)";
+  std::string options = x.ask_usage ? R"(,"include_usage":true)" : "";
+  options += x.stream_options;
+  if (options.empty())
+    return;
+  options.front() = '{'; // instead of the comma
+  append_member(out, "stream_options", options + "}");
+}
+
 } // namespace
 
 std::string encode_upstream_request(const chat_parameters& parameters, const message_list& prompt,
@@ -50,8 +60,7 @@ std::string encode_upstream_request(const chat_parameters& parameters, const mes
   out += ']';
   out += parameters.forwarded;
   if (parameters.stream)
-    out += R"(,"stream":true,"stream_options":{"include_usage":true)" + parameters.stream_options
-           + "}";
+    append_stream(out, parameters);
   out += '}';
   return out;
 }

@@ -12,7 +12,8 @@
 namespace lang_agent::http {
 
 /// The request body for an upstream: stored fragments are copied, not serialized again.
-/// `model` replaces the client's unless empty. Streams always ask for usage.
+/// `model` replaces the client's unless empty. Streams ask for usage, unless they
+/// must not.
 std::string encode_upstream_request(const chat_parameters& parameters, const message_list& prompt,
                                     const std::string& model, bool replay_reasoning);
 

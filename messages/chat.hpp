@@ -49,6 +49,7 @@ struct chat_parameters {
   bool stream = false;             ///< the client wants server-sent events
   bool include_usage = false;      ///< ... with a usage chunk at the end
   std::string stream_options = {}; ///< further members of `stream_options`, each after a comma
+  bool ask_usage = true;           ///< ask the upstream of a stream for usage
   std::string forwarded = {}; ///< all other members, each after a comma, as the client wrote them
   std::optional<std::int64_t> max_tokens = {}; ///< limit on the answer, whichever field named it
   std::uint32_t choices = 1;                   ///< `n`

@@ -60,6 +60,19 @@ CAF_TEST(a stream always asks for usage) {
                   R"({"include_usage":true,"include_obfuscation":false})");
 }
 
+CAF_TEST(a stream that must not ask for usage sends only the other options of its client) {
+  chat_parameters parameters;
+  parameters.model = "m";
+  parameters.stream = true;
+  parameters.ask_usage = false;
+  const auto options = [&](const char* more) {
+    parameters.stream_options = more;
+    return at(http::encode_upstream_request(parameters, {}, "", false), "stream_options");
+  };
+  CAF_CHECK_EQUAL(options(""), "absent");
+  CAF_CHECK_EQUAL(options(R"(,"x":1,"y":2)"), R"({"x":1,"y":2})");
+}
+
 CAF_TEST(the model of the config wins) {
   chat_parameters parameters;
   parameters.model = "theirs";
