@@ -4,6 +4,7 @@
 #include "actors/turn_failures.hpp"
 #include "http/documents.hpp"
 #include "http/media_type.hpp"
+#include "http/metrics_text.hpp"
 
 #include <caf/send.hpp>
 
@@ -33,7 +34,7 @@ bool is_json(const std::string& content_type) {
 
 bool is_document(http::endpoint x) {
   using enum http::endpoint;
-  return x == info || x == health || x == models || x == model;
+  return x == info || x == health || x == metrics || x == models || x == model;
 }
 
 bool takes_json(http::endpoint x) {
@@ -64,8 +65,9 @@ http::response no_such_route(const http::no_route& x) {
 } // namespace
 
 api_service::api_service(std::shared_ptr<const tenant_table> tenants,
-                         std::vector<std::string> models, std::vector<acceptor_actor> acceptors)
-    : tenants_(std::move(tenants)), models_(std::move(models)), acceptors_(std::move(acceptors)) {}
+                         std::shared_ptr<const routing_table> routes,
+                         std::vector<acceptor_actor> acceptors)
+    : tenants_(std::move(tenants)), routes_(std::move(routes)), acceptors_(std::move(acceptors)) {}
 
 std::optional<http::response> api_service::admit(http::request_head& head) {
   const auto found = http::find_route(head.method, head.path);
@@ -81,7 +83,7 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
     head.account = *account;
   }
   if (is_document(route.target))
-    return document(route);
+    return document(route, head);
   if (draining_)
     return http::error_response(server_stops());
   head.target = route.target;
@@ -92,18 +94,27 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   return std::nullopt;
 }
 
-http::response api_service::document(const http::route& route) const {
+http::response api_service::document(const http::route& route,
+                                     const http::request_head& head) const {
+  const auto models = [&] { return routes_->models(tenants_->at(head.account).name); };
   http::response out;
   switch (route.target) {
   case http::endpoint::health:
     out.status = draining_ ? 503 : 200;
     out.body = http::health_document(!draining_);
     break;
+  case http::endpoint::metrics:
+    if (!metrics_)
+      return http::error_response(http::unknown_url(head.method, head.path));
+    out.content_type = http::metrics_text::content_type;
+    out.body = metrics_();
+    break;
   case http::endpoint::models:
-    out.body = http::models_document(models_, created_);
+    out.body = http::models_document(models(), created_);
     break;
   case http::endpoint::model:
-    if (std::find(models_.begin(), models_.end(), route.parameter) == models_.end())
+    if (const auto known = models();
+        std::find(known.begin(), known.end(), route.parameter) == known.end())
       return http::error_response({error_kind::model_not_found,
                                    "The model '" + route.parameter + "' does not exist.", "model"});
     out.body = http::model_document(route.parameter, created_);

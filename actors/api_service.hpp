@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,12 +19,17 @@ namespace lang_agent {
 
 class api_service final : public http::service {
 public:
-  api_service(std::shared_ptr<const tenant_table> tenants, std::vector<std::string> models,
-              std::vector<acceptor_actor> acceptors);
+  api_service(std::shared_ptr<const tenant_table> tenants,
+              std::shared_ptr<const routing_table> routes, std::vector<acceptor_actor> acceptors);
 
   std::optional<http::response> admit(http::request_head& head) override;
   void answered(const http::request_head& head, int status) override;
   void serve(http::request x, std::unique_ptr<http::responder> out) override;
+
+  /// Shows figures under /metrics; without this there is no such path. Before the server starts.
+  void show_metrics(std::function<std::string()> metrics) {
+    metrics_ = std::move(metrics);
+  }
 
   /// From now on /health says 503 and no turn is taken. Thread-safe.
   void drain() {
@@ -31,11 +37,12 @@ public:
   }
 
 private:
-  http::response document(const http::route& route) const;
+  http::response document(const http::route& route, const http::request_head& head) const;
 
   std::shared_ptr<const tenant_table> tenants_;
-  std::vector<std::string> models_;
+  std::shared_ptr<const routing_table> routes_;
   std::vector<acceptor_actor> acceptors_;
+  std::function<std::string()> metrics_;
   std::atomic<std::size_t> next_acceptor_{0};
   std::atomic<bool> draining_{false};
   std::time_t created_ = std::time(nullptr);

@@ -39,6 +39,7 @@ struct running_turn {
   bool ordered = false;                         ///< the pool has the order
   bool shortened = false;                       ///< asked again with less context
   std::shared_ptr<const answer> result = {};    ///< set once the upstream is done
+  origin_ptr origin = {};                       ///< of the result
   std::shared_ptr<const std::string> json = {}; ///< the same as the plain answer
 };
 
@@ -281,6 +282,7 @@ void conversation_state::order() {
   auto x = std::make_shared<llm_order>(turn.id, self, turn.requester);
   x->request_id = turn.request_id;
   x->parameters = turn.parameters;
+  x->route = turn.route;
   x->prompt = std::move(running->plan.shown.messages);
   x->context = running->plan.shown.size;
   running->ordered = true;
@@ -316,6 +318,7 @@ void conversation_state::on_completed(order_completed& x) {
     return;
   running->ordered = false;
   running->result = std::move(x.result);
+  running->origin = std::move(x.origin);
   if (stateless)
     commit();
   else
@@ -357,7 +360,8 @@ void conversation_state::on_stored(const turn_stored& x) {
 }
 
 void conversation_state::commit() {
-  running->request.commit(running->result, running->json, running->plan.shown.size);
+  running->request.commit(running->result, running->json, running->plan.shown.size,
+                          running->origin);
   end_turn();
 }
 

@@ -81,8 +81,9 @@ public:
   }
 
   void commit(const std::shared_ptr<const answer>& result,
-              const std::shared_ptr<const std::string>& json, context_size context) {
-    first_->commit(result, json, context);
+              const std::shared_ptr<const std::string>& json, context_size context,
+              const origin_ptr& origin) {
+    first_->commit(result, json, context, origin);
     for (const auto& x : retries_)
       x->replay(json);
   }

@@ -1,5 +1,6 @@
 #include "actors/llm_client.hpp"
 
+#include "http/parameter_policy.hpp"
 #include "messages/protocol.hpp"
 
 #include <caf/actor_system.hpp>
@@ -39,20 +40,32 @@ struct llm_client_state {
 
   llm_client_actor::pointer self = nullptr;
   llm_pool_actor pool;
-  std::shared_ptr<http::upstream> upstream;
+  upstream_list upstreams;
   std::size_t credit = 0;
+
+  // Of the attempt under way.
   order_ptr order;
+  origin_ptr origin;
   std::shared_ptr<http::exchange> exchange;
+  std::chrono::steady_clock::time_point began = {};
+  std::optional<std::chrono::nanoseconds> ttft;
 
   ~llm_client_state() {
     if (exchange)
       exchange->cancel();
   }
 
-  void on_order(order_ptr x) {
-    order = std::move(x);
-    exchange = upstream->start({order->parameters, order->prompt, order->request_id, credit},
-                               std::make_shared<mailbox_listener>(self, order->id));
+  void on_attempt(llm_attempt& x) {
+    order = std::move(x.order);
+    began = std::chrono::steady_clock::now();
+    ttft.reset();
+    const auto& target = (*upstreams)[x.upstream];
+    if (!target.policy) {
+      start(target, order->parameters, order->prompt, x.key, {});
+      return;
+    }
+    const auto adapted = http::adapt(order->parameters, order->prompt, *target.policy);
+    start(target, adapted.parameters, adapted.prompt, x.key, adapted.dropped);
   }
 
   void on_cancelled(turn_id id) {
@@ -60,13 +73,16 @@ struct llm_client_state {
       return;
     exchange->cancel();
     order->forget();
-    finish();
+    finish(false);
   }
 
   void on_deltas(upstream_deltas& x) {
-    if (is_current(x.id))
-      caf::anon_send(order->requester,
-                     answer_deltas{x.id, self, order->context, std::move(x.deltas)});
+    if (!is_current(x.id))
+      return;
+    if (!ttft)
+      ttft = std::chrono::steady_clock::now() - began;
+    caf::anon_send(order->requester,
+                   answer_deltas{x.id, self, order->context, std::move(x.deltas), origin});
   }
 
   void on_credit(const credit_granted& x) {
@@ -77,40 +93,50 @@ struct llm_client_state {
   void on_completed(upstream_completed& x) {
     if (!is_current(x.id))
       return;
-    order->complete(std::move(*x.result));
-    finish();
+    order->complete(std::move(*x.result), std::move(origin));
+    finish(true);
   }
 
   void on_failed(upstream_failed& x) {
     if (!is_current(x.id))
       return;
-    order->fail(std::move(x.why));
-    finish();
+    exchange.reset();
+    caf::anon_send(pool,
+                   attempt_failed{self, std::move(order), std::move(x.why), ttft.has_value()});
   }
 
 private:
+  void start(const upstream_target& target, const chat_parameters& parameters,
+             const message_list& prompt, std::size_t key, const std::string& dropped) {
+    origin = std::make_shared<answer_origin>(
+        answer_origin{target.name, order->progress.attempts, dropped});
+    exchange = target.http->start(
+        {parameters, prompt, order->request_id, credit, key, order->progress.ends},
+        std::make_shared<mailbox_listener>(self, order->id));
+  }
+
   /// Events of an earlier exchange may still be in the mailbox.
   bool is_current(turn_id id) const {
     return order && order->id == id;
   }
 
-  void finish() {
+  void finish(bool completed) {
     const auto last = order->id;
     exchange.reset();
     order.reset();
-    caf::anon_send(pool, llm_client_idle{self, last});
+    caf::anon_send(pool, llm_client_idle{self, last, completed, ttft});
   }
 };
 
 llm_client_actor::behavior_type
 llm_client(llm_client_actor::stateful_pointer<llm_client_state> self, const llm_pool_actor& pool,
-           const std::shared_ptr<http::upstream>& upstream, std::size_t credit) {
+           const upstream_list& upstreams, std::size_t credit) {
   self->state.self = self;
   self->state.pool = pool;
-  self->state.upstream = upstream;
+  self->state.upstreams = upstreams;
   self->state.credit = credit;
   return {
-      [self](order_ptr& x) { self->state.on_order(std::move(x)); },
+      [self](llm_attempt& x) { self->state.on_attempt(x); },
       [self](const order_cancelled& x) { self->state.on_cancelled(x.id); },
       [self](const credit_granted& x) { self->state.on_credit(x); },
       [self](upstream_deltas& x) { self->state.on_deltas(x); },
@@ -122,8 +148,8 @@ llm_client(llm_client_actor::stateful_pointer<llm_client_state> self, const llm_
 } // namespace
 
 llm_client_actor spawn_llm_client(caf::actor_system& system, const llm_pool_actor& pool,
-                                  std::shared_ptr<http::upstream> upstream, std::size_t credit) {
-  return system.spawn(llm_client, pool, std::move(upstream), credit);
+                                  upstream_list upstreams, std::size_t credit) {
+  return system.spawn(llm_client, pool, std::move(upstreams), credit);
 }
 
 } // namespace lang_agent

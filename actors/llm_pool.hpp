@@ -1,24 +1,36 @@
-/// The LLM pool: gives each order to a free LLM client actor of the upstream.
+/// The LLM pool: finds an upstream for each order and a free LLM client to run it.
 ///
-/// Clients are spawned as they are needed, up to a bound; beyond it orders wait in a bounded queue
-/// for a bounded time. A client that crashes is replaced when the next order needs it; its order
-/// tells its customer by itself. When the pool ends, it ends its clients.
+/// Within a group of the order's route it takes the less loaded of two random upstreams; groups are
+/// fall-backs in order. Where all are busy, orders wait in a bounded queue for a bounded time. An
+/// attempt that fails before its requester has seen anything is made again, on the same upstream
+/// after a pause or on another one, as `rule_for` says and as far as the retry budget goes. Clients
+/// are spawned as they are needed; one that crashes is replaced when the next order needs it, and
+/// its order tells its customer by itself. When the pool ends, it ends its clients.
 #pragma once
 
+#include "actors/upstream_counters.hpp"
+#include "actors/upstream_target.hpp"
+#include "config/settings.hpp"
 #include "messages/interfaces.hpp"
 
 #include <caf/fwd.hpp>
 
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <vector>
 
 namespace lang_agent {
 
 struct llm_pool_options {
-  std::size_t max_concurrency = 20'000;
-  std::size_t max_waiting = 10'000;
-  std::chrono::milliseconds wait_timeout{30'000};
+  upstream_list upstreams;
+  std::vector<std::vector<std::size_t>> groups; ///< of all routes, by number: their members
+  routing_settings routing = {};
+  retry_settings retry = {};
+  breaker_settings breaker = {};
+  std::uint64_t seed = 0;                  ///< of its choices and pauses
+  std::shared_ptr<pool_counters> counters; ///< one for each upstream
 };
 
 using llm_client_factory = std::function<llm_client_actor(const llm_pool_actor& pool)>;

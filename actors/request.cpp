@@ -27,6 +27,14 @@ failure too_many_turns() {
   return out;
 }
 
+failure unknown_model(const std::string& name) {
+  return {error_kind::model_not_found,
+          "The model '" + name
+              + "' does not exist or you do not have access to it. GET /v1/models "
+                "lists those that you may use.",
+          "model"};
+}
+
 /// What the client was sent and has not taken yet, in bytes on the wire and in credit.
 class undrained {
 public:
@@ -85,9 +93,9 @@ struct request_state {
   void on_gone();
 
 private:
-  bool ask(http::chat_request& decoded, digest body);
+  void ask(http::chat_request& decoded, digest body, route_ptr route, turn_permit permit);
   http::response head() const;
-  http::response head(const context_size& size) const;
+  http::response head(const context_size& size, const origin_ptr& origin);
   void fail(const failure& why);
   void finish(int status);
   void cancel_turn();
@@ -113,24 +121,30 @@ void request_state::start() {
   record.model = chat.parameters.model;
   record.thread = chat.thread;
   record.stream = chat.parameters.stream;
-  if (!ask(chat, body))
+  auto& owner = context->tenants->at(request.head.account);
+  record.tenant = owner.name;
+  auto route = context->routes->find(owner.name, chat.parameters.model);
+  if (!route) {
+    fail(unknown_model(chat.parameters.model));
+    return;
+  }
+  auto permit = owner.try_acquire();
+  if (!permit) {
     fail(too_many_turns());
+    return;
+  }
+  ask(chat, body, std::move(route), std::move(permit));
 }
 
-/// Asks for the turn. False: the tenant has too many.
-bool request_state::ask(http::chat_request& decoded, digest body) {
-  auto& owner = context->tenants->at(incoming->request.head.account);
-  record.tenant = owner.name;
-  auto permit = owner.try_acquire();
-  if (!permit)
-    return false;
+void request_state::ask(http::chat_request& decoded, digest body, route_ptr route,
+                        turn_permit permit) {
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
   responder().listen(std::make_shared<mailbox_listener<request_actor>>(self),
                      context->stream_buffer_bytes / 2);
 
   auto asked = std::make_shared<lang_agent::turn>(self);
-  asked->key = key = {owner.name, decoded.thread};
+  asked->key = key = {record.tenant, decoded.thread};
   asked->stateless = decoded.thread.empty();
   asked->request_id = record.head.request_id;
   asked->answer_id = http::make_answer_id();
@@ -139,6 +153,7 @@ bool request_state::ask(http::chat_request& decoded, digest body) {
   asked->idempotency_key = record.head.idempotency_key;
   asked->is_retry = record.head.is_retry;
   encoder.emplace(asked->answer_id, asked->created, decoded.parameters.model, include_usage);
+  asked->route = std::move(route);
   asked->parameters = std::move(decoded.parameters);
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);
@@ -146,11 +161,15 @@ bool request_state::ask(http::chat_request& decoded, digest body) {
   asked->in_flight = std::move(permit);
   turn = asked->id;
   caf::anon_send(shard_of(context->directory, key), std::move(asked));
-  return true;
 }
 
-http::response request_state::head(const context_size& size) const {
+http::response request_state::head(const context_size& size, const origin_ptr& origin) {
   auto out = head();
+  record.origin = origin;
+  if (origin && origin->attempts > 1)
+    http::add_header(out, "x-upstream-attempts", std::to_string(origin->attempts));
+  if (origin && !origin->dropped.empty())
+    http::add_header(out, "x-dropped-parameters", origin->dropped);
   if (!key.thread.empty())
     http::add_header(out, "x-context-messages",
                      std::to_string(size.used) + "/" + std::to_string(size.total));
@@ -188,7 +207,7 @@ void request_state::on_deltas(const answer_deltas& x) {
   }
   begun = true;
   record.first_token = std::chrono::steady_clock::now();
-  auto response = head(x.context);
+  auto response = head(x.context, x.origin);
   response.body = std::move(events);
   responder().begin(std::move(response));
 }
@@ -199,14 +218,14 @@ void request_state::on_committed(const turn_committed& x) {
   if (context->log_content)
     log_content(record.head.request_id, "answer", x.result->choices.front().message);
   if (!stream) {
-    auto response = head(x.context);
+    auto response = head(x.context, x.origin);
     response.body = x.json ? *x.json : encoder->whole(*x.result);
     responder().send(std::move(response));
   } else {
     std::string events;
     encoder->finish(events, *x.result);
     if (!begun)
-      responder().begin(head(x.context));
+      responder().begin(head(x.context, x.origin));
     responder().end(std::move(events));
   }
   finish(200);

@@ -9,6 +9,7 @@
 
 #include "actors/directory.hpp"
 #include "actors/journal.hpp"
+#include "actors/routing.hpp"
 #include "actors/tenants.hpp"
 #include "config/settings.hpp"
 #include "http/request_codec.hpp"
@@ -28,6 +29,7 @@ struct request_context {
   std::size_t stream_buffer_bytes = 64 * 1024;
   bool log_content = false;
   std::shared_ptr<const tenant_table> tenants;
+  std::shared_ptr<const routing_table> routes;
   directory_shards directory;
   journal_port journal;                           ///< for the thread API
   std::size_t max_import_line = 32 * 1024 * 1024; ///< in bytes

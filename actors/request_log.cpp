@@ -46,6 +46,8 @@ void log_request(const request_record& x) {
     line += fmt::format(" model={} stream={}", as_json(x.model), x.stream);
   if (x.replayed)
     line += " replay=true";
+  if (x.origin)
+    line += fmt::format(" upstream={} attempts={}", x.origin->upstream, x.origin->attempts);
   if (x.first_token)
     line += fmt::format(" ttft_ms={:.1f}", ms_between(x.head.received, *x.first_token));
   line += fmt::format(" ms={:.1f}", ms_between(x.head.received, std::chrono::steady_clock::now()));

@@ -22,6 +22,7 @@ struct request_record {
   bool replayed = false; ///< the answer is that of an earlier attempt
   std::optional<std::chrono::steady_clock::time_point> first_token = {};
   token_usage usage = {};
+  origin_ptr origin = {}; ///< of an answer
 };
 
 /// Faults of ours and of upstreams at error and warn, all others at info.

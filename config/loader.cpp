@@ -42,6 +42,7 @@ void read_server(table_reader& in, server_settings& out, const std::string& file
   in.duration("sse_keepalive", out.sse_keepalive);
   in.duration("json_keepalive", out.json_keepalive);
   in.duration("drain_timeout", out.drain_timeout);
+  in.flag("metrics", out.metrics);
 }
 
 bool is_plain_name(const std::string& x) {

@@ -37,6 +37,7 @@ struct server_settings {
   milliseconds sse_keepalive{15'000}; ///< a comment in a silent stream; 0 = none
   milliseconds json_keepalive{0};     ///< white space before a plain answer; 0 = none
   milliseconds drain_timeout{60'000};
+  bool metrics = false; ///< GET /metrics, for anybody
 };
 
 struct log_settings {

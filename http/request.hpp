@@ -12,6 +12,7 @@ namespace lang_agent::http {
 enum class endpoint : std::uint8_t {
   info,
   health,
+  metrics,
   models,
   model,
   chat_completions,

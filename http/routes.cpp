@@ -16,9 +16,10 @@ struct entry {
   bool open;
 };
 
-constexpr std::array<entry, 13> table{{
+constexpr std::array<entry, 14> table{{
     {"/", "GET", endpoint::info, true},
     {"/health", "GET", endpoint::health, true},
+    {"/metrics", "GET", endpoint::metrics, true},
     {"/v1/models", "GET", endpoint::models, false},
     {"/v1/models/{rest}", "GET", endpoint::model, false},
     {"/v1/chat/completions", "POST", endpoint::chat_completions, false},
@@ -53,6 +54,11 @@ std::optional<std::string_view> match(std::string_view form, std::string_view pa
 
 } // namespace
 
+failure unknown_url(std::string_view method, std::string_view path) {
+  return {error_kind::unknown_url, "Unknown request URL: " + std::string{method} + " "
+                                       + std::string{path} + ". Please check the URL for typos."};
+}
+
 std::variant<route, no_route> find_route(std::string_view method, std::string_view path) {
   std::string allow;
   for (const auto& x : table) {
@@ -70,10 +76,7 @@ std::variant<route, no_route> find_route(std::string_view method, std::string_vi
     return no_route{{error_kind::method_not_allowed,
                      "Not allowed to " + std::string{method} + " on " + std::string{path} + "."},
                     allow + "OPTIONS"};
-  return no_route{{error_kind::unknown_url, "Unknown request URL: " + std::string{method} + " "
-                                                + std::string{path}
-                                                + ". Please check the URL for typos."},
-                  {}};
+  return no_route{unknown_url(method, path), {}};
 }
 
 } // namespace lang_agent::http

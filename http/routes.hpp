@@ -22,6 +22,9 @@ struct no_route {
   std::string allow; ///< value of `allow` for a 405
 };
 
+/// What is said where there is nothing.
+failure unknown_url(std::string_view method, std::string_view path);
+
 /// Finds what a request wants. HEAD goes where GET goes; OPTIONS is a CORS preflight.
 std::variant<route, no_route> find_route(std::string_view method, std::string_view path);
 

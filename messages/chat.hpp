@@ -61,6 +61,15 @@ struct context_size {
   std::size_t total = 0;
 };
 
+/// Where an answer comes from: for response headers and the log.
+struct answer_origin {
+  std::string upstream;
+  unsigned attempts = 1;    ///< at all upstreams together
+  std::string dropped = {}; ///< parameters that it was not told, separated by ", "
+};
+
+using origin_ptr = std::shared_ptr<const answer_origin>;
+
 /// Tokens of one completion.
 struct token_usage {
   std::uint64_t prompt = 0;

@@ -1,6 +1,7 @@
 /// The closed list of everything that can go wrong, and how each kind looks to a client.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -52,6 +53,9 @@ enum class error_kind : std::uint8_t {
   upstream_idle_timeout,        ///< the answer paused for too long
   upstream_total_timeout,       ///< the whole answer took too long
 };
+
+inline constexpr std::size_t error_kind_count =
+    static_cast<std::size_t>(error_kind::upstream_total_timeout) + 1;
 
 /// What a client sees of an error kind.
 struct error_contract {

@@ -17,6 +17,7 @@ using order_ptr = std::shared_ptr<llm_order>;
 
 struct answer_deltas;
 struct answer_found;
+struct attempt_failed;
 struct ask_store;
 struct body_arrived;
 struct change_thread;
@@ -24,12 +25,14 @@ struct client_gone;
 struct commit_group;
 struct credit_granted;
 struct find_answer;
+struct llm_attempt;
 struct llm_client_idle;
 struct load_thread;
 struct order_cancelled;
 struct order_completed;
 struct order_failed;
 struct queue_tick;
+struct retry_due;
 struct store_answer;
 struct store_turn;
 struct stream_drained;
@@ -43,6 +46,7 @@ struct turn_stored;
 struct upstream_completed;
 struct upstream_deltas;
 struct upstream_failed;
+struct upstream_probed;
 
 /// One HTTP request that asks for a turn; lives until its answer is handed to the connection.
 using request_actor = caf::typed_actor<caf::reacts_to<answer_deltas>,  //
@@ -83,14 +87,17 @@ using conversation_actor = caf::typed_actor<caf::reacts_to<turn_ptr>,        //
                                             caf::reacts_to<thread_changed>,  //
                                             caf::reacts_to<queue_tick>>;
 
-/// Gives each order a free LLM client, or a place in its bounded queue.
+/// Finds an upstream for each order, or a place in its bounded queue; tries again where that helps.
 using llm_pool_actor = caf::typed_actor<caf::reacts_to<order_ptr>,       //
                                         caf::reacts_to<order_cancelled>, //
                                         caf::reacts_to<llm_client_idle>, //
+                                        caf::reacts_to<attempt_failed>,  //
+                                        caf::reacts_to<retry_due>,       //
+                                        caf::reacts_to<upstream_probed>, //
                                         caf::reacts_to<queue_tick>>;
 
 /// Runs one exchange with an upstream at a time.
-using llm_client_actor = caf::typed_actor<caf::reacts_to<order_ptr>,          //
+using llm_client_actor = caf::typed_actor<caf::reacts_to<llm_attempt>,        //
                                           caf::reacts_to<order_cancelled>,    //
                                           caf::reacts_to<credit_granted>,     //
                                           caf::reacts_to<upstream_deltas>,    //

@@ -14,9 +14,11 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/type_id.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -32,6 +34,7 @@ struct answer_deltas {
   llm_client_actor from;
   context_size context;
   std::vector<choice_delta> deltas;
+  origin_ptr origin = {};
 };
 
 /// The turn is stored; what is left of the answer may go out.
@@ -39,6 +42,7 @@ struct turn_committed {
   std::shared_ptr<const answer> result;
   std::shared_ptr<const std::string> json; ///< the plain answer; null: not made yet
   context_size context;
+  origin_ptr origin = {};
 };
 
 /// The request had its turn before: this was the plain answer.
@@ -84,6 +88,7 @@ struct answer_found {
 struct order_completed {
   turn_id id;
   std::shared_ptr<answer> result;
+  origin_ptr origin = {};
 };
 
 struct order_failed {
@@ -109,10 +114,38 @@ struct order_cancelled {
   turn_id id;
 };
 
-/// A client has finished its order and can take the next.
+/// One try of an order.
+struct llm_attempt {
+  order_ptr order;
+  std::size_t upstream; ///< its number
+  std::size_t key;      ///< number among the upstream's keys
+};
+
+/// A client has finished its attempt and can take the next.
 struct llm_client_idle {
   llm_client_actor client;
   turn_id last;
+  bool completed;                               ///< else it was cancelled
+  std::optional<std::chrono::nanoseconds> ttft; ///< to the first delta of a stream
+};
+
+/// An attempt failed; the client can take the next.
+struct attempt_failed {
+  llm_client_actor client;
+  order_ptr order;
+  failure why;
+  bool begun; ///< the requester has seen deltas
+};
+
+/// It is time for the next attempt.
+struct retry_due {
+  turn_id id;
+};
+
+/// Answer to an active probe.
+struct upstream_probed {
+  std::size_t upstream;
+  bool healthy;
 };
 
 /// So many more bytes of deltas may be sent to the requester.
@@ -217,6 +250,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_stored)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::queue_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_cancelled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::llm_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::attempt_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::retry_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_probed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::llm_client_idle)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::credit_granted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_deltas)

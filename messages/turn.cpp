@@ -23,9 +23,10 @@ turn::~turn() {
 }
 
 void turn::commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
-                  context_size context) {
+                  context_size context, origin_ptr origin) {
   settled_ = true;
-  caf::anon_send(requester, turn_committed{std::move(x), std::move(json), context});
+  caf::anon_send(requester,
+                 turn_committed{std::move(x), std::move(json), context, std::move(origin)});
 }
 
 void turn::replay(std::shared_ptr<const std::string> json) {
@@ -47,9 +48,10 @@ llm_order::~llm_order() {
     fail(internal_failure());
 }
 
-void llm_order::complete(answer x) {
+void llm_order::complete(answer x, origin_ptr origin) {
   settled_ = true;
-  caf::anon_send(customer, order_completed{id, std::make_shared<answer>(std::move(x))});
+  caf::anon_send(customer,
+                 order_completed{id, std::make_shared<answer>(std::move(x)), std::move(origin)});
 }
 
 void llm_order::fail(failure why) {

@@ -8,13 +8,16 @@
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
 #include "messages/interfaces.hpp"
+#include "messages/route.hpp"
 #include "messages/thread_key.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace lang_agent {
 
@@ -35,7 +38,7 @@ public:
   /// The answer is stored: tells the requester. At most one of the three settles a turn. `json` is
   /// the plain answer, if it was made.
   void commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
-              context_size context);
+              context_size context, origin_ptr origin);
 
   /// The same request had its turn before: tells the requester with that plain answer.
   void replay(std::shared_ptr<const std::string> json);
@@ -50,6 +53,7 @@ public:
   std::string request_id;
   std::string answer_id;   ///< of the completion
   std::time_t created = 0; ///< of the completion
+  route_ptr route;         ///< who may answer
   chat_parameters parameters;
   message_list instructions; ///< replace the thread's, unless empty
   message_list messages;     ///< all others, as the client sent them
@@ -68,6 +72,16 @@ private:
   bool settled_ = false;
 };
 
+/// How far the pool has got with an order. The pool's own.
+struct order_progress {
+  std::size_t group = 0;                ///< of the route
+  unsigned attempts = 0;                ///< begun
+  unsigned attempts_in_group = 0;       ///< begun, other keys not counted
+  std::vector<std::size_t> failed = {}; ///< upstreams of the group that are not asked again for now
+  std::optional<failure> last = {};     ///< of the last attempt
+  std::chrono::steady_clock::time_point ends = std::chrono::steady_clock::time_point::max();
+};
+
 /// One completion, asked of the pool by a conversation.
 class llm_order {
 public:
@@ -77,7 +91,7 @@ public:
   llm_order(const llm_order&) = delete;
   llm_order& operator=(const llm_order&) = delete;
 
-  void complete(answer x);
+  void complete(answer x, origin_ptr origin);
   void fail(failure why);
   void forget();
 
@@ -88,6 +102,8 @@ public:
   chat_parameters parameters;
   message_list prompt;
   context_size context;
+  route_ptr route;
+  order_progress progress;
   std::chrono::steady_clock::time_point queued = {};
 
 private:

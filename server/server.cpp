@@ -6,6 +6,7 @@
 #include "actors/journal.hpp"
 #include "actors/llm_client.hpp"
 #include "actors/llm_pool.hpp"
+#include "actors/metrics.hpp"
 #include "actors/retention.hpp"
 #include "actors/scheduler.hpp"
 #include "config/units.hpp"
@@ -29,6 +30,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <future>
+#include <random>
 #include <thread>
 
 namespace lang_agent {
@@ -92,6 +94,22 @@ std::shared_ptr<http::upstream> make_upstream(asio::io_context& context,
   return http::make_openai_upstream(context, std::move(options));
 }
 
+upstream_list make_targets(asio::io_context& context, const std::vector<upstream_settings>& all) {
+  auto out = std::make_shared<std::vector<upstream_target>>();
+  for (const auto& x : all) {
+    upstream_target target{x.name, make_upstream(context, x)};
+    if (x.parameters != parameter_policy{})
+      target.policy = x.parameters;
+    target.keys = x.api_keys.size();
+    target.weight = x.weight;
+    target.max_concurrency = x.max_concurrency;
+    target.total_timeout = x.total_timeout;
+    target.probe_interval = x.probe_interval;
+    out->push_back(std::move(target));
+  }
+  return out;
+}
+
 http::server_options listen_options(const server_settings& x) {
   http::server_options out;
   out.host = x.host;
@@ -111,15 +129,10 @@ class actor_tree {
 public:
   actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config,
              std::unique_ptr<store::thread_store> store)
-      : system_(system), tenants_(std::make_shared<tenant_table>(config.tenants)) {
-    const auto& first = config.upstreams.front();
-    auto upstream = make_upstream(context, first);
-    const auto credit = config.server.stream_buffer_bytes;
-    pool_ = spawn_llm_pool(
-        system, {first.max_concurrency, config.routing.max_waiting, config.routing.wait_timeout},
-        [&system, upstream, credit](const llm_pool_actor& pool) {
-          return spawn_llm_client(system, pool, upstream, credit);
-        });
+      : system_(system),
+        tenants_(std::make_shared<tenant_table>(config.tenants)),
+        routes_(std::make_shared<routing_table>(config)) {
+    pool_ = spawn_pool(context, config);
     journal_options journaling;
     journaling.replay_window = config.threads.replay_window;
     journaling.own_thread = config.store.engine != store_engine::memory;
@@ -128,7 +141,7 @@ public:
     spawn_directory_shards(system, config.threads);
     retention_ = spawn_retention(system, retention_rules(config.tenants), shards_, port_);
     spawn_acceptors(system, config);
-    service_ = std::make_shared<api_service>(tenants_, served_models(first), acceptors_);
+    service_ = std::make_shared<api_service>(tenants_, routes_, acceptors_);
   }
 
   ~actor_tree() {
@@ -148,11 +161,38 @@ public:
     return service_;
   }
 
+  /// It outlives this, but not `server`.
+  std::function<std::string()> metrics(const http::server& server) const {
+    return [counters = counters_, tenants = tenants_, &system = system_, &server] {
+      return metrics_document(*counters, *tenants,
+                              {server.open_connections(), system.registry().running()});
+    };
+  }
+
   std::size_t turns_in_flight() const {
     return tenants_->turns();
   }
 
 private:
+  llm_pool_actor spawn_pool(asio::io_context& context, const settings& config) {
+    llm_pool_options options;
+    options.upstreams = make_targets(context, config.upstreams);
+    options.groups = routes_->groups();
+    options.routing = config.routing;
+    options.retry = config.retry;
+    options.breaker = config.breaker;
+    options.seed = std::random_device{}();
+    std::vector<std::string> names;
+    for (const auto& x : config.upstreams)
+      names.push_back(x.name);
+    options.counters = counters_ = std::make_shared<pool_counters>(names);
+    return spawn_llm_pool(system_, options,
+                          [&system = system_, upstreams = options.upstreams,
+                           credit = config.server.stream_buffer_bytes](const llm_pool_actor& pool) {
+                            return spawn_llm_client(system, pool, upstreams, credit);
+                          });
+  }
+
   void spawn_directory_shards(caf::actor_system& system, const thread_settings& x) {
     conversation_options options;
     options.on_busy = x.on_busy;
@@ -184,6 +224,7 @@ private:
     context->stream_buffer_bytes = config.server.stream_buffer_bytes;
     context->log_content = config.log.content;
     context->tenants = tenants_;
+    context->routes = routes_;
     context->directory = shards_;
     context->journal = port_;
     context->max_import_line = config.server.max_body_bytes;
@@ -201,6 +242,8 @@ private:
 
   caf::actor_system& system_;
   std::shared_ptr<const tenant_table> tenants_;
+  std::shared_ptr<const routing_table> routes_;
+  std::shared_ptr<pool_counters> counters_;
   llm_pool_actor pool_;
   journal_actor journal_;
   journal_port port_;
@@ -257,6 +300,14 @@ void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds l
                  server.open_connections());
 }
 
+std::string names_of(const std::vector<upstream_settings>& upstreams) {
+  std::string out;
+  for (const auto& x : upstreams)
+    out +=
+        (out.empty() ? "" : ",") + x.name + (x.kind == upstream_kind::builtin ? "(builtin)" : "");
+  return out;
+}
+
 } // namespace
 
 int run_server(const settings& config) {
@@ -272,12 +323,12 @@ int run_server(const settings& config) {
   const auto idle_actors = system.registry().running();
   auto actors = std::make_unique<actor_tree>(system, context, config, std::move(store));
   http::server server{context, listen_options(config.server), actors->service()};
+  if (config.server.metrics)
+    actors->service()->show_metrics(actors->metrics(server));
   stop_signal stop{context};
   server.start();
-  const auto& upstream = config.upstreams.front();
-  spdlog::info("listening url=http://{}:{} upstream={} kind={} threads={}", config.server.host,
-               server.port(), upstream.name,
-               upstream.kind == upstream_kind::builtin ? "builtin" : "openai", threads);
+  spdlog::info("listening url=http://{}:{} upstreams={} threads={}", config.server.host,
+               server.port(), names_of(config.upstreams), threads);
   stop.wait();
   drain(server, *actors, config.server.drain_timeout);
   // Whatever still runs fails now, and its client hears of it.

@@ -38,8 +38,9 @@ struct received : std::tuple<std::vector<Ts>...> {
 
 using request_inbox = received<answer_deltas, turn_committed, turn_replayed, turn_failed,
                                stream_drained, client_gone>;
-using pool_inbox = received<order_ptr, order_cancelled, llm_client_idle, queue_tick>;
-using client_inbox = received<order_ptr, order_cancelled, credit_granted>;
+using pool_inbox =
+    received<order_ptr, order_cancelled, llm_client_idle, attempt_failed, queue_tick>;
+using client_inbox = received<llm_attempt, order_cancelled, credit_granted>;
 using journal_inbox = received<load_thread, find_answer, store_turn, ask_store, change_thread>;
 using conversation_inbox =
     received<turn_ptr, turn_cancelled, change_thread, thread_loaded, answer_found, order_completed,
@@ -84,14 +85,19 @@ struct fixture : test_coordinator_fixture<> {
 
   llm_pool_actor pool_probe(const std::shared_ptr<pool_inbox>& in) {
     return adopt(sys.spawn([in](llm_pool_actor::pointer) -> llm_pool_actor::behavior_type {
-      return {collect<order_ptr>(in), collect<order_cancelled>(in), collect<llm_client_idle>(in),
+      return {collect<order_ptr>(in),
+              collect<order_cancelled>(in),
+              collect<llm_client_idle>(in),
+              collect<attempt_failed>(in),
+              [](retry_due) {},
+              [](upstream_probed) {},
               collect<queue_tick>(in)};
     }));
   }
 
   llm_client_actor client_probe(const std::shared_ptr<client_inbox>& in) {
     return enlist(sys.spawn([in](llm_client_actor::pointer) -> llm_client_actor::behavior_type {
-      return {collect<order_ptr>(in),           collect<order_cancelled>(in),
+      return {collect<llm_attempt>(in),         collect<order_cancelled>(in),
               collect<credit_granted>(in),      [](const upstream_deltas&) {},
               [](const upstream_completed&) {}, [](const upstream_failed&) {}};
     }));
@@ -153,6 +159,11 @@ struct fixture : test_coordinator_fixture<> {
 
   std::vector<caf::actor> probes;
 };
+
+/// A route with one group of one upstream.
+inline route_ptr only_route() {
+  return std::make_shared<const route>(route{{{0, {0}}}});
+}
 
 /// Shards with a single one.
 inline directory_shards one_shard(const directory_actor& x) {

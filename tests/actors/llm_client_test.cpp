@@ -20,6 +20,8 @@ struct scripted_upstream : http::upstream {
     std::size_t granted = 0;
     bool cancelled = false;
     std::size_t credit = 0;
+    std::size_t key = 0;
+    std::string forwarded;
     std::shared_ptr<http::exchange_listener> listener;
   };
 
@@ -28,6 +30,8 @@ struct scripted_upstream : http::upstream {
         std::shared_ptr<http::exchange_listener> listener) override {
     auto x = std::make_shared<scripted_exchange>();
     x->credit = request.credit;
+    x->key = request.key;
+    x->forwarded = request.parameters.forwarded;
     x->listener = std::move(listener);
     exchanges.push_back(x);
     return x;
@@ -43,13 +47,24 @@ struct client_fixture : fixture {
   std::shared_ptr<request_inbox> requester = std::make_shared<request_inbox>();
   conversation_actor customer_actor = conversation_probe(customer);
   request_actor requester_actor = request_probe(requester);
-  llm_client_actor aut = adopt(spawn_llm_client(sys, pool_probe(pool), upstream, 1000));
+  llm_client_actor aut = adopt(spawn_llm_client(sys, pool_probe(pool), targets(), 1000));
 
-  turn_id order() {
+  /// Two upstreams; the second one takes no `seed`.
+  upstream_list targets() {
+    auto out = std::make_shared<std::vector<upstream_target>>();
+    out->push_back({"plain", upstream});
+    out->push_back({"picky", upstream});
+    out->back().policy = parameter_policy{.drop = {"seed"}};
+    return out;
+  }
+
+  turn_id order(std::size_t target = 0) {
     auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester_actor);
     x->context = {3, 5};
+    x->parameters.forwarded = R"(,"seed":7)";
+    x->progress.attempts = 2;
     const auto id = x->id;
-    send(aut, std::move(x));
+    send(aut, llm_attempt{std::move(x), target, 4});
     return id;
   }
 
@@ -72,9 +87,29 @@ struct client_fixture : fixture {
 
 CAF_TEST_FIXTURE_SCOPE(llm_client_tests, client_fixture)
 
-CAF_TEST(an exchange starts with the configured credit) {
+CAF_TEST(an exchange starts with the configured credit and the key of the attempt) {
   order();
   CAF_CHECK_EQUAL(exchange().credit, 1000u);
+  CAF_CHECK_EQUAL(exchange().key, 4u);
+}
+
+CAF_TEST(an upstream gets what its policy lets through and the requester hears what was dropped) {
+  order();
+  CAF_CHECK_EQUAL(exchange().forwarded, R"(,"seed":7)");
+  deltas("x");
+  CAF_CHECK_EQUAL(requester->last<answer_deltas>().origin->dropped, "");
+  exchange().listener->on_completed(answer_of("x"));
+  sched.run();
+  order(1);
+  CAF_CHECK_EQUAL(exchange().forwarded, "");
+  deltas("x");
+  const auto& origin = *requester->last<answer_deltas>().origin;
+  CAF_CHECK_EQUAL(origin.dropped, "seed");
+  CAF_CHECK_EQUAL(origin.upstream, "picky");
+  CAF_CHECK_EQUAL(origin.attempts, 2u);
+  exchange().listener->on_completed(answer_of("x"));
+  sched.run();
+  CAF_CHECK_EQUAL(customer->last<order_completed>().origin->dropped, "seed");
 }
 
 CAF_TEST(deltas go straight to the requester in order) {
@@ -106,13 +141,39 @@ CAF_TEST(a complete answer goes to the conversation and frees the client) {
   CAF_CHECK_EQUAL(pool->last<llm_client_idle>().last, id);
 }
 
-CAF_TEST(a fault of the upstream goes to the conversation and frees the client) {
-  order();
+CAF_TEST(a fault goes to the pool with the order) {
+  const auto id = order();
   exchange().listener->on_failed({error_kind::upstream_timeout, "late"});
   sched.run();
-  CAF_REQUIRE_EQUAL(customer->count<order_failed>(), 1u);
-  CAF_CHECK(customer->last<order_failed>().why.kind == error_kind::upstream_timeout);
-  CAF_CHECK_EQUAL(pool->count<llm_client_idle>(), 1u);
+  CAF_REQUIRE_EQUAL(pool->count<attempt_failed>(), 1u);
+  auto& failed = pool->last<attempt_failed>();
+  CAF_CHECK(failed.why.kind == error_kind::upstream_timeout);
+  CAF_CHECK_EQUAL(failed.order->id, id);
+  CAF_CHECK(!failed.begun);
+  failed.order->forget();
+  CAF_CHECK_EQUAL(pool->count<llm_client_idle>() + customer->count<order_failed>(), 0u);
+}
+
+CAF_TEST(the pool hears whether the requester has seen deltas) {
+  order();
+  deltas("x");
+  exchange().listener->on_failed({error_kind::upstream_cut, "cut"});
+  sched.run();
+  CAF_CHECK(pool->last<attempt_failed>().begun);
+  pool->last<attempt_failed>().order->forget();
+}
+
+CAF_TEST(the pool hears how long the first delta took) {
+  order();
+  deltas("x");
+  exchange().listener->on_completed(answer_of("x"));
+  sched.run();
+  CAF_CHECK(pool->last<llm_client_idle>().completed);
+  CAF_CHECK(pool->last<llm_client_idle>().ttft.has_value());
+  order();
+  exchange().listener->on_completed(answer_of("plain"));
+  sched.run();
+  CAF_CHECK(!pool->last<llm_client_idle>().ttft);
 }
 
 CAF_TEST(a cancelled order ends its exchange and nobody hears of it) {

@@ -19,6 +19,9 @@ struct request_fixture : fixture {
   request_fixture() {
     const tenant_settings tenant{"tenant", {"key"}, 1};
     context->tenants = std::make_shared<tenant_table>(std::vector{tenant});
+    settings config;
+    config.upstreams.emplace_back().name = "main";
+    context->routes = std::make_shared<routing_table>(config);
     context->directory = one_shard(directory_probe(directory));
     head.method = "POST";
     head.path = "/v1/chat/completions";
@@ -50,7 +53,7 @@ struct request_fixture : fixture {
   // The turn, as its conversation sees it end.
 
   void commit(const std::string& text) {
-    asked().commit(std::make_shared<const answer>(answer_of(text)), nullptr, {1, 1});
+    asked().commit(std::make_shared<const answer>(answer_of(text)), nullptr, {1, 1}, nullptr);
     sched.run();
   }
 

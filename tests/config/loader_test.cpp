@@ -74,7 +74,7 @@ CAF_TEST(the shipped config says what the defaults are) {
         << v.max_messages << ' ' << v.stream_buffer_bytes << ' ' << v.header_timeout.count() << ' '
         << v.body_timeout.count() << ' ' << v.write_timeout.count() << ' '
         << v.keepalive_timeout.count() << ' ' << v.sse_keepalive.count() << ' '
-        << v.json_keepalive.count() << ' ' << v.drain_timeout.count() << '\n'
+        << v.json_keepalive.count() << ' ' << v.drain_timeout.count() << v.metrics << '\n'
         << s.log.level << s.log.content << '\n'
         << t.default_thread << ' ' << static_cast<int>(t.on_busy)
         << static_cast<int>(t.on_disconnect) << ' ' << t.max_waiting << ' '

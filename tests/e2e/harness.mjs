@@ -75,10 +75,11 @@ function tomlTable(header, table) {
   return lines.join('\n');
 }
 
-export function toml({ tenants, upstreams, upstream: _, ...tables }) {
+export function toml({ tenants, upstreams, routes = [], upstream: _, ...tables }) {
   const parts = Object.entries(tables).map(([name, table]) => tomlTable(`[${name}]`, table));
   for (const tenant of tenants) parts.push(tomlTable('[[tenants]]', tenant));
   for (const upstream of upstreams) parts.push(tomlTable('[[upstreams]]', upstream));
+  for (const route of routes) parts.push(tomlTable('[[routes]]', route));
   return parts.join('\n\n') + '\n';
 }
 
@@ -91,7 +92,7 @@ export function makeConfig(config = {}, upstream = undefined) {
     ...config,
     server: { listen: '127.0.0.1:0', threads: 2, drain_timeout: '3s', ...config.server },
     tenants: config.tenants ?? [{ name: 'alice', keys: [KEY] }],
-    upstreams: [{ ...main, ...config.upstream }],
+    upstreams: config.upstreams ?? [{ ...main, ...config.upstream }],
   };
 }
 
@@ -254,6 +255,25 @@ export async function startServer(t, options = {}) {
   t.after(() => server.stop());
   await server.ready();
   return server;
+}
+
+/**
+ * A server in front of several scripted upstreams, one for each entry of `config.upstreams` (which
+ * say what is special of each). In their order; `keys`: of an upstream, in its environment.
+ */
+export async function startMany(t, config, options = {}) {
+  const upstreams = [];
+  const tables = [];
+  const env = {};
+  for (const [i, { behaviour, keys, ...more }] of config.upstreams.entries()) {
+    upstreams.push(await startUpstream(t, behaviour));
+    env[`TEST_KEYS_${i}`] = (keys ?? [`key-of-upstream-${i}`]).join(',');
+    tables.push({ name: `up${i}`, kind: 'openai', base_url: upstreams[i].url,
+                  api_key_env: `TEST_KEYS_${i}`, ...more });
+  }
+  const server = await startServer(t, { ...options, config: { ...config, upstreams: tables },
+                                        env: { ...env, ...options.env } });
+  return { server, upstreams };
 }
 
 /** A server in front of a scripted upstream. */

@@ -1,0 +1,55 @@
+/// Which upstream an order goes to. No actor, no I/O.
+#pragma once
+
+#include "actors/upstream_state.hpp"
+#include "actors/upstream_target.hpp"
+#include "messages/turn.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace lang_agent {
+
+/// All upstreams, as they are now.
+class upstream_choice {
+public:
+  using time_point = upstream_state::time_point;
+
+  upstream_choice(upstream_list targets, const breaker_settings& breaker, std::uint64_t seed);
+
+  struct finding {
+    std::optional<std::size_t> upstream = {}; ///< that can take it now
+    bool busy = false;                        ///< one could, but has no place
+  };
+
+  /// Looks in the current group of an order, among those that have not failed it.
+  finding look(const llm_order& order, time_point now);
+
+  /// Why no upstream of the route can take an order that was never tried.
+  failure problem(const llm_order& order, time_point now) const;
+
+  upstream_state& operator[](std::size_t upstream) {
+    return states_[upstream];
+  }
+
+  std::size_t size() const {
+    return states_.size();
+  }
+
+  std::mt19937_64& random() {
+    return random_;
+  }
+
+private:
+  std::size_t pick(const std::vector<std::size_t>& candidates, time_point now);
+  std::string refused_by(std::size_t upstream, const llm_order& order) const;
+
+  upstream_list targets_;
+  std::vector<upstream_state> states_;
+  std::mt19937_64 random_;
+};
+
+} // namespace lang_agent
