@@ -27,4 +27,14 @@ protected:
   const Handle to_;
 };
 
+/// The request for a turn may break the silence of its answer.
+class answer_listener final : public mailbox_listener<request_actor> {
+public:
+  using mailbox_listener::mailbox_listener;
+
+  void on_silence() override {
+    caf::anon_send(to_, stream_silent{});
+  }
+};
+
 } // namespace lang_agent

@@ -90,12 +90,14 @@ struct request_state {
   void on_replayed(const turn_replayed& x);
   void on_failed(const turn_failed& x);
   void on_drained(std::size_t bytes);
+  void on_silent();
   void on_gone();
 
 private:
   void ask(http::chat_request& decoded, digest body, route_ptr route, turn_permit permit);
   http::response head() const;
-  http::response head(const context_size& size, const origin_ptr& origin);
+  http::response head(const context_size& size, const origin_ptr& origin) const;
+  void answer(http::response whole);
   void fail(const failure& why);
   void finish(int status);
   void cancel_turn();
@@ -140,8 +142,8 @@ void request_state::ask(http::chat_request& decoded, digest body, route_ptr rout
                         turn_permit permit) {
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
-  responder().listen(std::make_shared<mailbox_listener<request_actor>>(self),
-                     context->stream_buffer_bytes / 2);
+  responder().listen(std::make_shared<answer_listener>(self), context->stream_buffer_bytes / 2,
+                     stream ? context->sse_keepalive : context->json_keepalive);
 
   auto asked = std::make_shared<lang_agent::turn>(self);
   asked->key = key = {record.tenant, decoded.thread};
@@ -163,9 +165,8 @@ void request_state::ask(http::chat_request& decoded, digest body, route_ptr rout
   caf::anon_send(shard_of(context->directory, key), std::move(asked));
 }
 
-http::response request_state::head(const context_size& size, const origin_ptr& origin) {
+http::response request_state::head(const context_size& size, const origin_ptr& origin) const {
   auto out = head();
-  record.origin = origin;
   if (origin && origin->attempts > 1)
     http::add_header(out, "x-upstream-attempts", std::to_string(origin->attempts));
   if (origin && !origin->dropped.empty())
@@ -201,26 +202,55 @@ void request_state::on_deltas(const answer_deltas& x) {
     return;
   }
   unpaid.add(events.size(), credit);
+  if (!record.first_token) {
+    record.first_token = std::chrono::steady_clock::now();
+    record.origin = x.origin;
+  }
   if (begun) {
     responder().write(std::move(events));
     return;
   }
   begun = true;
-  record.first_token = std::chrono::steady_clock::now();
   auto response = head(x.context, x.origin);
   response.body = std::move(events);
   responder().begin(std::move(response));
 }
 
+/// Proxies cut connections that say nothing for long. What is sent costs no credit: the upstream
+/// did not send it.
+void request_state::on_silent() {
+  if (gone)
+    return;
+  std::string nothing = stream ? ": keep-alive\n\n" : " ";
+  unpaid.add(nothing.size(), 0);
+  if (begun) {
+    responder().write(std::move(nothing));
+    return;
+  }
+  begun = true;
+  auto response = head();
+  response.body = std::move(nothing);
+  responder().begin(std::move(response));
+}
+
+/// A plain answer, whose head may be on its way already.
+void request_state::answer(http::response whole) {
+  if (begun)
+    responder().end(std::move(whole.body));
+  else
+    responder().send(std::move(whole));
+}
+
 void request_state::on_committed(const turn_committed& x) {
   turn.reset();
   record.usage = x.result->usage;
+  record.origin = x.origin;
   if (context->log_content)
     log_content(record.head.request_id, "answer", x.result->choices.front().message);
   if (!stream) {
     auto response = head(x.context, x.origin);
     response.body = x.json ? *x.json : encoder->whole(*x.result);
-    responder().send(std::move(response));
+    answer(std::move(response));
   } else {
     std::string events;
     encoder->finish(events, *x.result);
@@ -239,11 +269,11 @@ void request_state::on_replayed(const turn_replayed& x) {
   record.replayed = true;
   if (!stream) {
     response.body = *x.json;
-    responder().send(std::move(response));
+    answer(std::move(response));
   } else {
-    response.body = http::stream_of(*x.json, include_usage);
-    responder().begin(std::move(response));
-    responder().end({});
+    if (!begun)
+      responder().begin(std::move(response));
+    responder().end(http::stream_of(*x.json, include_usage));
   }
   finish(200);
 }
@@ -255,13 +285,13 @@ void request_state::on_failed(const turn_failed& x) {
 
 void request_state::fail(const failure& why) {
   record.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
-  if (begun) {
+  if (begun && stream) {
     responder().end(http::answer_encoder::error_event(why));
   } else {
     auto response = http::error_response(why);
     if (!key.thread.empty())
       http::add_header(response, "x-thread-id", http::thread_header(key.thread));
-    responder().send(std::move(response));
+    answer(std::move(response));
   }
   finish(why.http_status());
 }
@@ -305,6 +335,7 @@ request_actor::behavior_type request(request_actor::stateful_pointer<request_sta
       [self](const turn_replayed& x) { self->state.on_replayed(x); },
       [self](const turn_failed& x) { self->state.on_failed(x); },
       [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
+      [self](stream_silent) { self->state.on_silent(); },
       [self](client_gone) { self->state.on_gone(); },
   };
 }

@@ -2,7 +2,8 @@
 ///
 /// Decodes the body, takes a permit of its tenant, asks the directory for the turn, and turns
 /// deltas into server-sent events, or the answer into JSON. It gives credit back as its connection
-/// drains. The last event or the JSON leaves only after the turn is stored. When the client goes
+/// drains. The last event or the JSON leaves only after the turn is stored; a long silence before
+/// it is broken with what means nothing. When the client goes
 /// away it is told at once and, by policy, cancels the turn or sees it through. Whatever way it
 /// ends, its turn is cancelled unless it is over, and its connection gets an answer or is cut.
 #pragma once
@@ -27,6 +28,8 @@ struct request_context {
   http::decode_options decoding;
   disconnect_policy on_disconnect = disconnect_policy::cancel;
   std::size_t stream_buffer_bytes = 64 * 1024;
+  milliseconds sse_keepalive{0};  ///< 0 = none
+  milliseconds json_keepalive{0}; ///< 0 = none
   bool log_content = false;
   std::shared_ptr<const tenant_table> tenants;
   std::shared_ptr<const routing_table> routes;

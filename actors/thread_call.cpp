@@ -58,7 +58,8 @@ thread_call::thread_call(std::shared_ptr<const request_context> context,
 }
 
 void thread_call::listen(const thread_request_actor& self, std::size_t drain_step) const {
-  responder().listen(std::make_shared<upload_listener>(self), drain_step);
+  responder().listen(std::make_shared<upload_listener>(self), drain_step,
+                     std::chrono::milliseconds{0});
 }
 
 bool thread_call::ask(const thread_request_actor& self, store_query query) const {

@@ -183,6 +183,10 @@ void validate(const settings& x) {
                            x.server.keepalive_timeout})
     if (value <= milliseconds{0})
       throw config_error{"the timeouts under [server] must be longer than 0"};
+  for (const auto& [name, value] : {std::pair{"server.sse_keepalive", x.server.sse_keepalive},
+                                    std::pair{"server.json_keepalive", x.server.json_keepalive}})
+    if (value != milliseconds{0} && value < milliseconds{100})
+      throw config_error{std::string{name} + " must be \"0s\" or at least \"100ms\""};
   if (x.threads.idle_after <= milliseconds{0})
     throw config_error{"threads.idle_after must be longer than 0"};
   if (x.store.engine == store_engine::sqlite && x.store.data_dir.empty())

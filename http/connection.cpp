@@ -267,7 +267,7 @@ void connection::on_piece() {
 
 void connection::body_ended() {
   phase_ = phase::answering;
-  never_expire();
+  await_more();
   reader_.end();
 }
 
@@ -316,6 +316,10 @@ void connection::deadline_passed() {
   if (phase_ == phase::closed || !is_expired(clock::now()))
     return;
   never_expire();
+  if (phase_ == phase::answering && !writing_) {
+    tell_silence();
+    return;
+  }
   const bool uploading = phase_ == phase::uploading;
   if (uploading || phase_ == phase::head || phase_ == phase::body) {
     const failure why{error_kind::request_timeout, "The request took too long to arrive."};

@@ -66,7 +66,8 @@ public:
   bool client_has_gone() const {
     return eof_;
   }
-  void listen(std::shared_ptr<response_listener> listener, std::size_t step);
+  void listen(std::shared_ptr<response_listener> listener, std::size_t step,
+              std::chrono::milliseconds silence);
   void read_body();
   void send(response x);
   void begin(response x);
@@ -116,6 +117,8 @@ private:
   void put_head(response x, framing body);
   void flush();
   void on_written(const boost::system::error_code& ec, std::size_t n);
+  void await_more();
+  void tell_silence();
   void answer_ended();
   void finish_request();
 
@@ -146,6 +149,7 @@ private:
   std::shared_ptr<response_listener> listener_;
   std::size_t drain_step_ = 0;
   std::size_t drained_ = 0;
+  std::chrono::milliseconds silence_{0}; ///< that the listener hears of; 0 = none
 
   output_queue output_;
   bool writing_ = false;

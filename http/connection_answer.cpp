@@ -14,9 +14,13 @@ constexpr std::uint64_t max_discarded_body = 64 * 1024;
 
 // -- from the responder ---------------------------------------------------------------------------
 
-void connection::listen(std::shared_ptr<response_listener> listener, std::size_t step) {
+void connection::listen(std::shared_ptr<response_listener> listener, std::size_t step,
+                        std::chrono::milliseconds silence) {
   listener_ = std::move(listener);
   drain_step_ = step;
+  silence_ = silence;
+  if (phase_ == phase::answering && !writing_)
+    await_more();
 }
 
 void connection::read_body() {
@@ -121,11 +125,25 @@ void connection::on_written(const error_code& ec, std::size_t n) {
     return;
   }
   if (phase_ == phase::answering)
-    never_expire();
+    await_more();
   if (answer_complete_) {
     finish_request();
     process();
   }
+}
+
+/// The client has taken all that there is of its answer: the next move is the service's.
+void connection::await_more() {
+  if (listener_ && silence_ > std::chrono::milliseconds{0})
+    expire_after(silence_);
+  else
+    never_expire();
+}
+
+void connection::tell_silence() {
+  await_more();
+  if (listener_)
+    listener_->on_silence();
 }
 
 void connection::answer_ended() {

@@ -23,14 +23,14 @@ void connection_responder::post(Function f) {
 }
 
 void connection_responder::listen(std::shared_ptr<response_listener> listener,
-                                  std::size_t drain_step) {
-  boost::asio::post(to_->executor(),
-                    [to = to_, n = number_, drain_step, l = std::move(listener)]() mutable {
-                      if (to->is_current(n) && !to->client_has_gone())
-                        to->listen(std::move(l), drain_step);
-                      else
-                        l->on_gone();
-                    });
+                                  std::size_t drain_step, std::chrono::milliseconds silence) {
+  boost::asio::post(to_->executor(), [to = to_, n = number_, drain_step, silence,
+                                      l = std::move(listener)]() mutable {
+    if (to->is_current(n) && !to->client_has_gone())
+      to->listen(std::move(l), drain_step, silence);
+    else
+      l->on_gone();
+  });
 }
 
 void connection_responder::read_body() {

@@ -14,7 +14,8 @@ public:
   /// Its death is an answer, too.
   ~connection_responder() override;
 
-  void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step) override;
+  void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step,
+              std::chrono::milliseconds silence) override;
   void read_body() override;
   void send(response x) override;
   void begin(response x) override;

@@ -5,6 +5,7 @@
 #include "http/request.hpp"
 #include "http/response.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -23,6 +24,9 @@ public:
   /// The client closed its connection. At most once, and not after the end of the answer.
   virtual void on_gone() = 0;
 
+  /// Nothing was sent for as long as was said to `listen`; comes again while the silence lasts.
+  virtual void on_silence() {}
+
   /// The piece of the body that was asked for with `read_body`; `last`: nothing follows. Only for
   /// requests whose body is streamed.
   virtual void on_body(std::string piece, bool last) {
@@ -37,8 +41,10 @@ class responder {
 public:
   virtual ~responder() = default;
 
-  /// Asks for events; `on_drained` comes at most once per `drain_step` bytes.
-  virtual void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step) = 0;
+  /// Asks for events; `on_drained` comes at most once per `drain_step` bytes, `on_silence` after so
+  /// long a silence (0: never) while no body is being read.
+  virtual void listen(std::shared_ptr<response_listener> listener, std::size_t drain_step,
+                      std::chrono::milliseconds silence) = 0;
 
   /// Asks for the next piece of a streamed body, of 64 KiB at most. One at a time, after `listen`.
   /// `send` and `begin` give up what is left of the body: no piece comes after them.

@@ -36,6 +36,7 @@ struct retry_due;
 struct store_answer;
 struct store_turn;
 struct stream_drained;
+struct stream_silent;
 struct thread_changed;
 struct thread_loaded;
 struct turn_cancelled;
@@ -54,6 +55,7 @@ using request_actor = caf::typed_actor<caf::reacts_to<answer_deltas>,  //
                                        caf::reacts_to<turn_replayed>,  //
                                        caf::reacts_to<turn_failed>,    //
                                        caf::reacts_to<stream_drained>, //
+                                       caf::reacts_to<stream_silent>,  //
                                        caf::reacts_to<client_gone>>;
 
 /// Whoever asks something of the store for the thread API.

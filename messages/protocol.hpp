@@ -60,6 +60,9 @@ struct stream_drained {
   std::size_t bytes;
 };
 
+/// The client has been sent nothing for as long as a proxy may bear.
+struct stream_silent {};
+
 /// The client closed its connection before the answer was complete.
 struct client_gone {};
 
@@ -242,6 +245,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_committed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_replayed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::stream_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::stream_silent)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::client_gone)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_cancelled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::thread_loaded)

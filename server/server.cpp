@@ -222,6 +222,8 @@ private:
                          config.threads.default_thread};
     context->on_disconnect = config.threads.on_disconnect;
     context->stream_buffer_bytes = config.server.stream_buffer_bytes;
+    context->sse_keepalive = config.server.sse_keepalive;
+    context->json_keepalive = config.server.json_keepalive;
     context->log_content = config.log.content;
     context->tenants = tenants_;
     context->routes = routes_;

@@ -16,6 +16,7 @@ struct connection_record {
   bool ended = false;
   bool dropped = false;
   std::size_t drain_step = 0;
+  std::chrono::milliseconds silence{0};
   std::size_t reads = 0; ///< pieces of the body that were asked for
   std::shared_ptr<http::response_listener> listener;
 };
@@ -26,9 +27,11 @@ public:
   ~recording_responder() override {
     to_->dropped = true;
   }
-  void listen(std::shared_ptr<http::response_listener> listener, std::size_t step) override {
+  void listen(std::shared_ptr<http::response_listener> listener, std::size_t step,
+              std::chrono::milliseconds silence) override {
     to_->listener = std::move(listener);
     to_->drain_step = step;
+    to_->silence = silence;
   }
   void read_body() override {
     ++to_->reads;

@@ -37,7 +37,7 @@ struct received : std::tuple<std::vector<Ts>...> {
 };
 
 using request_inbox = received<answer_deltas, turn_committed, turn_replayed, turn_failed,
-                               stream_drained, client_gone>;
+                               stream_drained, stream_silent, client_gone>;
 using pool_inbox =
     received<order_ptr, order_cancelled, llm_client_idle, attempt_failed, queue_tick>;
 using client_inbox = received<llm_attempt, order_cancelled, credit_granted>;
@@ -79,7 +79,8 @@ struct fixture : test_coordinator_fixture<> {
   request_actor request_probe(const std::shared_ptr<request_inbox>& in) {
     return adopt(sys.spawn([in](request_actor::pointer) -> request_actor::behavior_type {
       return {collect<answer_deltas>(in), collect<turn_committed>(in), collect<turn_replayed>(in),
-              collect<turn_failed>(in),   collect<stream_drained>(in), collect<client_gone>(in)};
+              collect<turn_failed>(in),   collect<stream_drained>(in), collect<stream_silent>(in),
+              collect<client_gone>(in)};
     }));
   }
 

@@ -79,6 +79,11 @@ struct request_fixture : fixture {
     sched.run();
   }
 
+  void silent() {
+    connection->listener->on_silence();
+    sched.run();
+  }
+
   void gone() {
     connection->listener->on_gone();
     sched.run();

@@ -55,7 +55,7 @@ public:
       : context_(context), out_(std::move(out)), number_(number) {}
 
   void start() {
-    out_->listen(shared_from_this(), 1);
+    out_->listen(shared_from_this(), 1, 0ms);
     out_->read_body();
   }
   void on_drained(std::size_t) override {}
@@ -123,7 +123,7 @@ public:
     }
     auto state = std::make_shared<stream>();
     state->out = std::move(out);
-    state->out->listen(std::make_shared<listener>(gone_), 1024);
+    state->out->listen(std::make_shared<listener>(gone_), 1024, 0ms);
     http::response head;
     head.content_type = "text/event-stream";
     state->out->begin(std::move(head));

@@ -39,6 +39,9 @@ public:
   void on_gone() override {
     change([&] { ++gone_; });
   }
+  void on_silence() override {
+    change([&] { ++silences_; });
+  }
   void on_body(std::string text, bool last) override {
     change([&] { pieces_.emplace_back(std::move(text), last); });
   }
@@ -80,6 +83,15 @@ public:
   void wait_drained(std::size_t bytes) {
     wait([&] { return drained_ >= bytes; });
   }
+  /// So many more silences.
+  void wait_silences(std::size_t n) {
+    const auto before = silences();
+    wait([&] { return silences_ >= before + n; });
+  }
+  std::size_t silences() {
+    const std::lock_guard lock{mutex_};
+    return silences_;
+  }
   /// Events that the test did not take.
   std::size_t unexpected() {
     const std::lock_guard lock{mutex_};
@@ -106,11 +118,14 @@ private:
   std::deque<piece> pieces_;
   std::size_t gone_ = 0;
   std::size_t drained_ = 0;
+  std::size_t silences_ = 0;
 };
 
 /// Streams the bodies of /upload; answers everything else with its body.
 class upload_service : public http::service {
 public:
+  std::chrono::milliseconds silence{0}; ///< see `http::responder::listen`
+
   std::optional<http::response> admit(http::request_head& head) override {
     head.streams_body = head.path == "/upload";
     return std::nullopt;
@@ -126,7 +141,7 @@ public:
       return;
     }
     auto begun = std::make_shared<upload>(std::move(out));
-    begun->out->listen(begun, 1);
+    begun->out->listen(begun, 1, silence);
     const std::lock_guard lock{mutex_};
     begun_.push_back(std::move(begun));
     changed_.notify_all();
@@ -197,6 +212,15 @@ public:
     return read_until("\r\n\r\n");
   }
 
+  std::string read_bytes(std::size_t n) {
+    while (received_.size() < n)
+      if (!receive())
+        CAF_FAIL("the answer is cut: " << received_);
+    auto out = received_.substr(0, n);
+    received_.erase(0, n);
+    return out;
+  }
+
   /// Whether the server closed its side without a reset, with nothing more sent.
   bool ends() {
     return received_.empty() && !receive();
@@ -227,15 +251,6 @@ private:
     if (ec && ec != asio::error::eof)
       CAF_FAIL("the connection broke: " << ec.message());
     return !ec;
-  }
-
-  std::string read_bytes(std::size_t n) {
-    while (received_.size() < n)
-      if (!receive())
-        CAF_FAIL("the answer is cut: " << received_);
-    auto out = received_.substr(0, n);
-    received_.erase(0, n);
-    return out;
   }
 
   std::string read_until(const std::string& mark) {
