@@ -3,6 +3,7 @@
 #pragma once
 
 #include "http/media_type.hpp"
+#include "http/retry_after.hpp"
 
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -47,8 +48,9 @@ public:
     return content_type_.empty() || is_media_type(content_type_, "application/json");
   }
 
-  const std::string& retry_after() const {
-    return retry_after_;
+  /// How long it asks to wait, in whole seconds; may be empty.
+  std::string retry_after() const {
+    return whole_retry_seconds(retry_after_ms_, retry_after_, std::chrono::system_clock::now());
   }
 
 private:
@@ -78,6 +80,7 @@ private:
   int status_ = 0;
   std::string content_type_;
   std::string retry_after_;
+  std::string retry_after_ms_;
 };
 
 } // namespace lang_agent::http

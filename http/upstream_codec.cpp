@@ -33,6 +33,51 @@ void append_stream(std::string& out, const chat_parameters& x) {
   append_member(out, "stream_options", options + "}");
 }
 
+/// The body of an error answer, in whatever shape it comes.
+class error_body {
+public:
+  explicit error_body(std::string_view body)
+      : parsed_(document_.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok),
+        error_(parsed_ ? member_of(document_, "error") : nullptr) {}
+
+  /// Of its error object; a number only for the code. Empty when it is not there.
+  std::string member(const char* name) const {
+    const auto* x = error_ && error_->IsObject() ? find(*error_, name) : nullptr;
+    if (x && x->IsInt() && std::string_view{name} == "code")
+      return std::to_string(x->GetInt());
+    return x && x->IsString() ? std::string{text(*x)} : std::string{};
+  }
+
+  std::string message() const {
+    auto out = error_ && error_->IsString() ? std::string{text(*error_)} : member("message");
+    // Some servers have no "error" around it: {"message":...}, or FastAPI's {"detail":...}.
+    for (const char* name : {"message", "detail"})
+      if (const auto* x = parsed_ && out.empty() ? member_of(document_, name) : nullptr)
+        out = x->IsString() ? std::string{text(*x)} : dom::dump(*x);
+    return out;
+  }
+
+private:
+  dom::spanned_document document_;
+  bool parsed_;
+  const dom::value* error_;
+};
+
+error_kind kind_of(int status) {
+  switch (status) {
+  case 400:
+  case 404:
+  case 409:
+  case 413:
+  case 422:
+    return error_kind::upstream_rejected;
+  case 429:
+    return error_kind::upstream_rate_limited;
+  default:
+    return error_kind::upstream_error;
+  }
+}
+
 } // namespace
 
 std::string encode_upstream_request(const chat_parameters& parameters, const message_list& prompt,
@@ -67,53 +112,36 @@ std::string encode_upstream_request(const chat_parameters& parameters, const mes
 
 failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after,
                               const redaction& redact) {
-  if (status == 401 || status == 403 || status == 407)
+  if (status == 408 || status == 504)
+    return {error_kind::upstream_timeout, "The upstream model timed out. Please retry."};
+  const error_body said{body};
+  const bool no_such_model = status == 403 && said.member("code") == "model_not_found";
+  if (!no_such_model && (status == 401 || status == 402 || status == 403 || status == 407))
     return {error_kind::upstream_auth_failed,
             "The upstream model refused the server's credentials. The operator of this server has "
-            "to check the upstream's API key."};
-  if (status == 408 || status == 504)
-    return {error_kind::upstream_timeout, "The upstream model timed out."};
-  dom::spanned_document document;
-  const bool parsed =
-      document.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok;
-  const auto* error = parsed ? member_of(document, "error") : nullptr;
-  const auto read = [&](const char* name) -> std::string {
-    const auto* x = error && error->IsObject() ? find(*error, name) : nullptr;
-    if (x && x->IsInt() && name == std::string_view{"code"})
-      return std::to_string(x->GetInt());
-    return x && x->IsString() ? std::string{text(*x)} : std::string{};
-  };
-  auto message = read("message");
-  if (error && error->IsString())
-    message = text(*error);
-  // Some servers have no "error" around it: {"message":...}, or FastAPI's {"detail":...}.
-  for (const char* name : {"message", "detail"})
-    if (const auto* x = parsed && message.empty() ? member_of(document, name) : nullptr)
-      message = x->IsString() ? std::string{text(*x)} : dom::dump(*x);
-  message = redact(std::move(message));
-  if (status == 400 || status == 404 || status == 409 || status == 413 || status == 422
-      || status == 429) {
-    failure out{error_kind::upstream_rejected, message.empty()
-                                                   ? "The upstream model refused the request (HTTP "
-                                                         + std::to_string(status) + ")."
-                                                   : message};
-    out.status = status;
-    out.param = redact(read("param"));
-    out.code = redact(read("code"));
-    out.type = read("type");
-    if (out.type.empty() && status == 429)
-      out.type = "rate_limit_error";
-    out.retry_after = retry_after;
-    if (is_context_too_long(out)) {
-      out.kind = error_kind::context_too_long;
-      out.code = "context_length_exceeded";
-    }
+            "to check the upstream's API key and account."};
+  const auto message = redact(said.message());
+  const auto kind = kind_of(no_such_model ? 404 : status);
+  failure out{kind, message};
+  out.retry_after = retry_after;
+  if (kind == error_kind::upstream_error) {
+    out.message = message.empty()
+                      ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
+                      : "The upstream model failed: " + message;
     return out;
   }
-  failure out{error_kind::upstream_error,
-              message.empty() ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
-                              : "The upstream model failed: " + message};
-  out.retry_after = retry_after;
+  if (message.empty())
+    out.message = "The upstream model refused the request (HTTP " + std::to_string(status) + ").";
+  out.status = no_such_model ? 404 : status;
+  out.param = redact(said.member("param"));
+  out.code = redact(said.member("code"));
+  out.type = said.member("type");
+  if (out.type.empty() && kind == error_kind::upstream_rate_limited)
+    out.type = contract_of(kind).type;
+  if (kind == error_kind::upstream_rejected && is_context_too_long(out)) {
+    out.kind = error_kind::context_too_long;
+    out.code = "context_length_exceeded";
+  }
   return out;
 }
 

@@ -135,6 +135,16 @@ CAF_TEST(status and retry time are known) {
   CAF_CHECK_EQUAL(x.retry_after, "7");
 }
 
+CAF_TEST(retry times are whole seconds) {
+  const auto retry_after = [](const std::string& fields) {
+    return read(ok(fields + "Content-Length: 0\r\n"), 1000).retry_after;
+  };
+  CAF_CHECK_EQUAL(retry_after("Retry-After-Ms: 1500\r\nRetry-After: 9\r\n"), "2");
+  CAF_CHECK_EQUAL(retry_after("Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "0");
+  CAF_CHECK_EQUAL(retry_after("Retry-After: soon\r\n"), "");
+  CAF_CHECK_EQUAL(retry_after(""), "");
+}
+
 CAF_TEST(an interim response is not the answer) {
   const auto is_interim = [](int status) {
     http::response_parser parser{[](std::string_view) {}};

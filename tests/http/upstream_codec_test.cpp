@@ -254,7 +254,9 @@ CAF_TEST(refusals of an upstream pass on) {
   for (const int status : {400, 404, 409, 413, 422, 429}) {
     const auto why = http::decode_upstream_error(
         status, R"({"error":{"message":"too \"long\"","type":"t","param":"p","code":"c"}})", "7");
-    CAF_CHECK(why.kind == error_kind::upstream_rejected);
+    CAF_CHECK(
+        why.kind
+        == (status == 429 ? error_kind::upstream_rate_limited : error_kind::upstream_rejected));
     CAF_CHECK_EQUAL(why.http_status(), status);
     CAF_CHECK_EQUAL(why.message, "too \"long\"");
     CAF_CHECK_EQUAL(why.type, "t");
@@ -268,7 +270,7 @@ CAF_TEST(each status of an upstream has its meaning) {
   const std::pair<int, error_kind> table[] = {
       {401, error_kind::upstream_auth_failed}, {403, error_kind::upstream_auth_failed},
       {407, error_kind::upstream_auth_failed}, {408, error_kind::upstream_timeout},
-      {504, error_kind::upstream_timeout},     {402, error_kind::upstream_error},
+      {504, error_kind::upstream_timeout},     {402, error_kind::upstream_auth_failed},
       {405, error_kind::upstream_error},       {301, error_kind::upstream_error},
       {500, error_kind::upstream_error},       {502, error_kind::upstream_error},
       {503, error_kind::upstream_error},       {599, error_kind::upstream_error},
@@ -284,6 +286,36 @@ CAF_TEST(each status of an upstream has its meaning) {
     CAF_CHECK(kind != error_kind::upstream_auth_failed
               || why.message.find("secret") == std::string::npos);
   }
+}
+
+CAF_TEST(a model that the key may not use is not there) {
+  const auto why = http::decode_upstream_error(
+      403, R"({"error":{"message":"no access to x","code":"model_not_found"}})", "");
+  CAF_CHECK(why.kind == error_kind::upstream_rejected);
+  CAF_CHECK_EQUAL(why.http_status(), 404);
+  CAF_CHECK_EQUAL(why.message, "no access to x");
+  CAF_CHECK_EQUAL(why.code, "model_not_found");
+  for (const int status : {401, 402, 407})
+    CAF_CHECK(
+        http::decode_upstream_error(status, R"({"error":{"code":"model_not_found"}})", "").kind
+        == error_kind::upstream_auth_failed);
+}
+
+CAF_TEST(a quota that is used up is told by its code) {
+  const auto why = http::decode_upstream_error(
+      429, R"({"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}})",
+      "");
+  CAF_CHECK(why.kind == error_kind::upstream_rate_limited);
+  CAF_CHECK_EQUAL(why.http_status(), 429);
+  CAF_CHECK_EQUAL(why.code, "insufficient_quota");
+  CAF_CHECK_EQUAL(why.type, "insufficient_quota");
+}
+
+CAF_TEST(a rate limit is no matter of length) {
+  CAF_CHECK(http::decode_upstream_error(
+                429, R"({"error":{"message":"maximum context length per minute"}})", "")
+                .kind
+            == error_kind::upstream_rate_limited);
 }
 
 CAF_TEST(error bodies of any kind are survived) {
