@@ -16,12 +16,8 @@ namespace {
 /// Of an error's body, so much is kept.
 constexpr std::size_t max_error_body = 64 * 1024;
 
-answer_reader::fault refused(failure why) {
+upstream_fault refused(failure why) {
   return {std::move(why), "refused by the codec"};
-}
-
-answer_reader::fault broke_off(std::string detail) {
-  return {{error_kind::upstream_cut, "The upstream model's answer broke off."}, std::move(detail)};
 }
 
 void move_into(std::vector<choice_delta>& out, std::vector<choice_delta>& from) {
@@ -47,8 +43,8 @@ void answer_reader::start_parser() {
   parser_.emplace([this](std::string_view piece) { on_body(piece); });
 }
 
-std::optional<answer_reader::fault> answer_reader::feed(beast::flat_buffer& input,
-                                                        std::vector<choice_delta>& out) {
+std::optional<upstream_fault> answer_reader::feed(beast::flat_buffer& input,
+                                                  std::vector<choice_delta>& out) {
   while (input.size() > 0 && !parser_->is_done()) {
     beast::error_code ec;
     const auto used = parser_->put(input.data(), ec);
@@ -61,8 +57,9 @@ std::optional<answer_reader::fault> answer_reader::feed(beast::flat_buffer& inpu
       continue;
     }
     if (ec)
-      return fault{{error_kind::upstream_error, "The upstream model sent a broken HTTP answer."},
-                   ec.message()};
+      return upstream_fault{
+          {error_kind::upstream_error, "The upstream model sent a broken HTTP answer."},
+          ec.message()};
     if (parser_->is_done() && parser_->is_interim())
       start_parser();
   }
@@ -79,6 +76,7 @@ void answer_reader::on_body(std::string_view piece) {
                          "The upstream model sent an event that is too large."};
     return;
   }
+  ++progress_;
   const bool good = parser_->status() == 200;
   if (whole_.size() + piece.size() <= (good ? expected_.max_bytes : max_error_body))
     whole_ += piece;
@@ -87,19 +85,24 @@ void answer_reader::on_body(std::string_view piece) {
 }
 
 void answer_reader::on_event(std::string_view data) {
-  if (!problem_ && !answer_.done())
-    problem_ = answer_.add(data, deltas_);
+  if (problem_ || answer_.done())
+    return;
+  const auto before = deltas_.size();
+  problem_ = answer_.add(data, deltas_);
+  progress_ += deltas_.size() - before;
 }
 
 answer_reader::outcome answer_reader::finish(std::vector<choice_delta>& out) {
   if (parser_->status() != 200)
-    return fault{decode_upstream_error(parser_->status(), whole_, parser_->retry_after(), secrets_),
-                 "HTTP " + std::to_string(parser_->status())};
+    return upstream_fault{
+        decode_upstream_error(parser_->status(), whole_, parser_->retry_after(), secrets_),
+        "HTTP " + std::to_string(parser_->status())};
   if (is_stream())
     return finish_stream(out);
   if (!parser_->is_json())
-    return fault{{error_kind::upstream_error, "The upstream model sent an answer that is no JSON."},
-                 "content-type " + parser_->content_type()};
+    return upstream_fault{
+        {error_kind::upstream_error, "The upstream model sent an answer that is no JSON."},
+        "content-type " + parser_->content_type()};
   return finish_whole(out);
 }
 
@@ -123,8 +126,8 @@ answer_reader::outcome answer_reader::finish_stream(std::vector<choice_delta>& o
   if (answer_.complete())
     return answer_.finish();
   if (answer_.done())
-    return fault{{error_kind::upstream_error, "The upstream model sent an empty answer."},
-                 "no choices"};
+    return upstream_fault{{error_kind::upstream_error, "The upstream model sent an empty answer."},
+                          "no choices"};
   return broke_off("the stream ended without a finish reason");
 }
 

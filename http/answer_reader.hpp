@@ -6,6 +6,7 @@
 #include "http/redaction.hpp"
 #include "http/response_parser.hpp"
 #include "http/sse_parser.hpp"
+#include "http/upstream_fault.hpp"
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
 
@@ -30,13 +31,7 @@ public:
     std::size_t max_bytes = 0;
   };
 
-  /// What the client hears, and what only the log does.
-  struct fault {
-    failure why;
-    std::string detail;
-  };
-
-  using outcome = std::variant<answer, fault>;
+  using outcome = std::variant<answer, upstream_fault>;
 
   answer_reader(const expectation& expected, const redaction& secrets);
 
@@ -44,7 +39,8 @@ public:
   answer_reader& operator=(const answer_reader&) = delete;
 
   /// Consumes what has come and appends its deltas. A fault ends the answer.
-  std::optional<fault> feed(boost::beast::flat_buffer& input, std::vector<choice_delta>& out);
+  std::optional<upstream_fault> feed(boost::beast::flat_buffer& input,
+                                     std::vector<choice_delta>& out);
 
   /// The body is read to its end.
   bool is_done() const {
@@ -59,6 +55,11 @@ public:
   /// Only the end of the stream is missing.
   bool is_complete() const {
     return answer_.complete();
+  }
+
+  /// Grows with each delta of a stream, and with each piece of another body.
+  std::uint64_t progress() const {
+    return progress_;
   }
 
   /// Whether the upstream keeps the connection open after the body.
@@ -91,6 +92,7 @@ private:
   answer_stream answer_;
   std::string whole_; ///< a body that is no stream of events
   std::vector<choice_delta> deltas_;
+  std::uint64_t progress_ = 0;
   std::optional<failure> problem_;
 };
 

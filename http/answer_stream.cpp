@@ -26,6 +26,11 @@ bool is_call_member(std::string_view name) {
          || name == "custom";
 }
 
+/// An empty list or object, as streams open with: it tells a client nothing.
+bool is_hollow(const value& x) {
+  return (x.IsArray() && x.Empty()) || (x.IsObject() && x.ObjectEmpty());
+}
+
 /// The token probabilities of all deltas of a choice, put together.
 class probabilities {
 public:
@@ -279,7 +284,8 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
           append_member(piece.members, name, dom::dump(y));
         } else {
           so_far.values[std::string{name}] = dom::dump(y);
-          append_member(piece.members, name, so_far.values[std::string{name}]);
+          if (!is_hollow(y))
+            append_member(piece.members, name, so_far.values[std::string{name}]);
         }
       }
     }

@@ -194,6 +194,10 @@ public:
     return out;
   }
 
+  void probe(std::function<void(bool)> done) override {
+    asio::post(context_, [done = std::move(done)] { done(true); });
+  }
+
 private:
   asio::io_context& context_;
   builtin_options options_;

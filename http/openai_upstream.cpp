@@ -1,8 +1,12 @@
 #include "http/answer_reader.hpp"
+#include "http/exchange_clock.hpp"
 #include "http/json.hpp"
+#include "http/link_pool.hpp"
 #include "http/upstream.hpp"
 #include "http/upstream_codec.hpp"
-#include "http/upstream_link.hpp"
+#include "http/upstream_fault.hpp"
+#include "http/upstream_probe.hpp"
+#include "http/upstream_request.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -25,6 +29,12 @@ constexpr std::size_t read_bytes = 4096;
 /// After the last finish reason, how long [DONE] may take; after [DONE], the end of the body.
 constexpr std::chrono::seconds tail_time{2};
 
+exchange_clock::limits limits_of(const upstream_options& options, const exchange_request& request) {
+  return {request.parameters.stream ? options.first_token_timeout : options.answer_timeout,
+          options.idle_timeout, tail_time,
+          std::min(request.ends, clock::now() + options.total_timeout)};
+}
+
 /// One exchange over one link. Lives on the link's strand.
 class openai_exchange final : public exchange,
                               public std::enable_shared_from_this<openai_exchange> {
@@ -37,10 +47,16 @@ public:
         credit_(static_cast<std::int64_t>(request.credit)),
         expected_{request.parameters.stream, request.parameters.choices,
                   estimate_tokens(request.prompt), pool_->options.max_answer_bytes},
-        ends_(clock::now() + pool_->options.total_timeout) {
-    body_ = encode_upstream_request(request.parameters, request.prompt, pool_->options.model,
-                                    pool_->options.replay_reasoning);
-    make_head(request.key);
+        limits_(limits_of(pool_->options, request)),
+        clock_(limits_) {
+    const auto& options = pool_->options;
+    body_ = encode_upstream_request(request.parameters, request.prompt,
+                                    upstream_model(options, request.parameters.model),
+                                    options.replay_reasoning);
+    head_ = upstream_head(options, "POST", "/chat/completions", request.key)
+            + "content-type: application/json\r\naccept: "
+            + (expected_.stream ? "text/event-stream" : "application/json") + "\r\nx-request-id: "
+            + request_id_ + "\r\ncontent-length: " + std::to_string(body_.size()) + "\r\n\r\n";
   }
 
   void start() {
@@ -69,17 +85,6 @@ public:
 private:
   // -- sending ----------------------------------------------------------------------------------
 
-  void make_head(std::size_t key) {
-    const auto& options = pool_->options;
-    head_ = "POST " + options.url.path + "/chat/completions HTTP/1.1\r\nhost: "
-            + options.url.authority + "\r\ncontent-type: application/json\r\naccept: "
-            + (expected_.stream ? "text/event-stream" : "application/json")
-            + "\r\nuser-agent: lang-agent\r\nx-request-id: " + request_id_ + "\r\n";
-    if (key < options.api_keys.size())
-      head_ += "authorization: Bearer " + options.api_keys[key] + "\r\n";
-    head_ += "content-length: " + std::to_string(body_.size()) + "\r\n\r\n";
-  }
-
   void run() {
     if (!link_ || !listener_)
       return; // cancelled before it began
@@ -91,44 +96,46 @@ private:
       send();
       return;
     }
-    set_deadline(pool_->options.connect_timeout);
-    link_->connect([self = shared_from_this()](const error_code& ec) { self->on_connect(ec); });
+    link_->connect(limits_.ends, [self = shared_from_this()](std::optional<upstream_fault> fault) {
+      self->on_connect(std::move(fault));
+    });
   }
 
-  void on_connect(const error_code& ec) {
-    if (!link_)
-      return;
-    if (ec) {
-      fail({{error_kind::upstream_unreachable,
-             "The upstream model cannot be reached. Please retry."},
-            ec.message()});
-      return;
-    }
-    send();
+  void on_connect(std::optional<upstream_fault> fault) {
+    if (fault)
+      fail(std::move(*fault));
+    else
+      send();
   }
 
   void send() {
     sent_ = false;
-    set_deadline(pool_->options.first_token_timeout);
     reader_.emplace(expected_, pool_->secrets);
-    link_->write({asio::buffer(head_), asio::buffer(body_)},
-                 [self = shared_from_this(), link = link_](const error_code& ec, std::size_t) {
-                   if (self->link_ == link)
-                     self->on_sent(ec);
-                 });
+    progress_ = 0;
+    on_sending();
+    link_->write(
+        {asio::buffer(head_), asio::buffer(body_)},
+        [self = shared_from_this(), link = link_] {
+          if (self->link_ == link)
+            self->on_sending();
+        },
+        [self = shared_from_this(), link = link_](const error_code& ec, std::size_t) {
+          if (self->link_ == link)
+            self->on_sent(ec);
+        });
     read();
+  }
+
+  void on_sending() {
+    clock_.sending(clock::now());
+    watch();
   }
 
   void on_sent(const error_code& ec) {
     sent_ = true;
-    if (ec) {
-      // An answer may have come all the same, e.g. a refusal: reading tells.
-      if (!reading_)
-        lost(ec);
-      return;
-    }
-    if (!heard_)
-      set_deadline(pool_->options.first_token_timeout);
+    // An answer may have come all the same, e.g. a refusal: reading tells.
+    if (ec && !reading_)
+      lost(ec);
   }
 
   // -- receiving --------------------------------------------------------------------------------
@@ -137,12 +144,13 @@ private:
     if (!link_ || reading_ || !reader_)
       return;
     if (credit_ <= 0 && listener_) {
-      link_->expire_at(ends_); // the client is slow, not the upstream
+      clock_.pause();
+      watch();
       return;
     }
     reading_ = true;
-    if (heard_)
-      set_deadline(reader_->is_complete() ? tail_time : pool_->options.idle_timeout);
+    clock_.resume(clock::now());
+    watch();
     link_->read(input_.prepare(read_bytes),
                 [self = shared_from_this(), link = link_](const error_code& ec, std::size_t n) {
                   self->reading_ = false;
@@ -164,12 +172,22 @@ private:
       fail(std::move(*bad));
       return;
     }
+    note_progress();
     deliver();
     if (!listener_ && reader_->is_done())
       release();
     else if (listener_ && (reader_->is_done() || reader_->said_done()))
       conclude(reader_->finish(deltas_));
     read(); // to the end of the body
+  }
+
+  /// Of a stream, deltas count and not bytes: comments and empty events may come for ever.
+  void note_progress() {
+    if (reader_->is_complete())
+      clock_.complete(clock::now());
+    else if (!expected_.stream || reader_->progress() != progress_)
+      clock_.progress(clock::now());
+    progress_ = reader_->progress();
   }
 
   void deliver() {
@@ -204,14 +222,12 @@ private:
       run();
       return;
     }
-    fail({{error_kind::upstream_error,
-           "The upstream model closed the connection without an answer."},
-          ec.message()});
+    fail(no_answer(ec.message()));
   }
 
   void conclude(answer_reader::outcome outcome) {
     deliver();
-    if (auto* bad = std::get_if<answer_reader::fault>(&outcome)) {
+    if (auto* bad = std::get_if<upstream_fault>(&outcome)) {
       fail(std::move(*bad));
       return;
     }
@@ -219,11 +235,9 @@ private:
       listener->on_completed(std::move(std::get<answer>(outcome)));
     if (reader_->is_done())
       release();
-    else
-      set_deadline(tail_time);
   }
 
-  void fail(answer_reader::fault fault) {
+  void fail(upstream_fault fault) {
     auto& [why, detail] = fault;
     if (const auto listener = std::move(listener_)) {
       spdlog::warn("upstream failed name={} request={} code={} detail=\"{}\"", pool_->options.name,
@@ -254,25 +268,20 @@ private:
     link_.reset();
   }
 
-  void set_deadline(std::chrono::milliseconds x) {
+  void watch() {
     if (link_)
-      link_->expire_at(std::min(clock::now() + x, ends_));
+      link_->expire_at(clock_.deadline());
   }
 
   void deadline_passed() {
     if (!link_)
       return;
-    if (listener_ && reader_ && reader_->is_complete()) {
+    if (listener_ && reader_->is_complete()) {
       conclude(reader_->finish(deltas_));
       close();
       return;
     }
-    const char* what = !reader_ ? "connect" : !heard_ ? "first byte" : "next piece";
-    failure why{error_kind::upstream_first_token_timeout,
-                std::string{"The upstream model took too long: no "} + what + " in time."};
-    if (clock::now() >= ends_)
-      why.message = "The upstream model took too long for its whole answer.";
-    fail({std::move(why), std::string{"timeout: "} + what});
+    fail(too_late(clock_.meaning(clock::now())));
   }
 
   std::shared_ptr<link_pool> pool_;
@@ -280,6 +289,8 @@ private:
   std::string request_id_;
   std::int64_t credit_;
   answer_reader::expectation expected_;
+  exchange_clock::limits limits_;
+  exchange_clock clock_; ///< once there is a connection
   std::string head_;
   std::string body_;
 
@@ -292,8 +303,8 @@ private:
 
   beast::flat_buffer input_;
   std::optional<answer_reader> reader_; ///< once the request goes out
+  std::uint64_t progress_ = 0;          ///< of the reader
   std::vector<choice_delta> deltas_;
-  clock::time_point ends_;
 };
 
 class openai_upstream final : public upstream {
@@ -310,6 +321,10 @@ public:
     auto out = std::make_shared<openai_exchange>(pool_, request, std::move(listener));
     out->start();
     return out;
+  }
+
+  void probe(std::function<void(bool)> done) override {
+    start_probe(pool_, std::move(done));
   }
 
 private:

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,10 @@ public:
   virtual ~upstream() = default;
   virtual std::shared_ptr<exchange> start(const exchange_request& request,
                                           std::shared_ptr<exchange_listener> listener) = 0;
+
+  /// Asks whether it would answer now, at no cost in tokens. `done` is called once, on a thread of
+  /// the pool.
+  virtual void probe(std::function<void(bool healthy)> done) = 0;
 };
 
 struct upstream_options {
@@ -85,7 +90,8 @@ struct upstream_options {
   std::chrono::milliseconds max_connection_age{300'000}; ///< older ones are not used again
 };
 
-/// Any OpenAI-compatible server. `context` must outlive it.
+/// Any OpenAI-compatible server. `context` must outlive it. Throws std::runtime_error that says
+/// which when a certificate or key file is of no use.
 std::shared_ptr<upstream> make_openai_upstream(boost::asio::io_context& context,
                                                upstream_options options);
 

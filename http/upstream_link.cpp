@@ -1,47 +1,42 @@
 #include "http/upstream_link.hpp"
 
-#include <boost/asio/connect.hpp>
+#include "http/link_pool.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 
 namespace lang_agent::http {
 
 namespace asio = boost::asio;
 namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
-using boost::system::error_code;
 
 namespace {
 
-/// Idle links above this number are closed instead of kept.
-constexpr std::size_t max_idle_links = 256;
-
-/// What clients must not see.
-redaction secrets_of(const upstream_options& x) {
-  auto out = x.api_keys;
-  out.insert(out.end(), {x.url.authority, x.url.host});
-  for (const auto& [name, value] : x.headers)
-    out.push_back(value);
-  if (x.proxy)
-    out.insert(out.end(), {x.proxy->host, x.proxy->credentials});
-  return redaction{std::move(out)};
-}
+constexpr std::size_t tunnel_read_bytes = 2048;
 
 bool is_address(const std::string& host) {
-  error_code ec;
+  boost::system::error_code ec;
   asio::ip::make_address(host, ec);
   return !ec;
+}
+
+std::string name_of(const tcp::endpoint& x) {
+  return x.address().to_string() + " port " + std::to_string(x.port());
 }
 
 } // namespace
 
 upstream_link::upstream_link(std::shared_ptr<link_pool> pool, strand executor)
-    : pool_(std::move(pool)), strand_(std::move(executor)), resolver_(strand_), socket_(strand_) {
+    : pool_(std::move(pool)),
+      strand_(std::move(executor)),
+      resolver_(strand_),
+      socket_(strand_),
+      born_(clock::now()) {
   pool_->links.add(this);
 }
 
@@ -49,64 +44,182 @@ upstream_link::~upstream_link() {
   pool_->links.remove(this);
 }
 
-void upstream_link::connect(on_connected done) {
-  const auto& url = pool_->options.url;
+// -- connecting ---------------------------------------------------------------------------------
+
+void upstream_link::connect(clock::time_point ends, on_connected done) {
+  const auto& options = pool_->options;
+  const auto& host = options.proxy ? options.proxy->host : options.url.host;
+  const auto port = options.proxy ? options.proxy->port : options.url.port;
   error_code not_an_address;
-  const auto address = asio::ip::make_address(url.host, not_an_address);
-  if (!not_an_address) {
-    connect_to(std::array{tcp::endpoint{address, url.port}}, std::move(done));
+  const auto address = asio::ip::make_address(host, not_an_address);
+  if (!not_an_address)
+    connect_to({{address, port}}, ends, std::move(done));
+  else
+    resolve(host, std::to_string(port), begin(ends, std::move(done)));
+}
+
+void upstream_link::connect_to(std::deque<endpoint> addresses, clock::time_point ends,
+                               on_connected done) {
+  auto who = begin(ends, std::move(done));
+  addresses_ = std::move(addresses);
+  dial_next("no address", std::move(who));
+}
+
+upstream_link::waiter upstream_link::begin(clock::time_point ends, on_connected done) {
+  auto who = std::make_shared<on_connected>(std::move(done));
+  waiter_ = who;
+  ends_ = ends;
+  reached_by_ = std::min(clock::now() + pool_->options.connect_timeout, ends_);
+  expire_at(reached_by_);
+  return who;
+}
+
+void upstream_link::resolve(const std::string& host, const std::string& port, waiter who) {
+  step_ = step::resolving;
+  resolver_.async_resolve(host, port, tcp::resolver::numeric_service,
+                          [self = shared_from_this(), who = std::move(who)](
+                              const error_code& ec, const tcp::resolver::results_type& found) {
+                            if (!*who)
+                              return;
+                            for (const auto& x : found)
+                              self->addresses_.push_back(x.endpoint());
+                            self->dial_next("no address: " + ec.message(), who);
+                          });
+}
+
+/// Each address has an equal share of what is left: one that swallows everything must not keep the
+/// others from being tried. `problem` is that of the one before.
+void upstream_link::dial_next(const std::string& problem, waiter who) {
+  if (addresses_.empty()) {
+    finish(who, unreachable(problem));
     return;
   }
-  resolver_.async_resolve(
-      url.host, std::to_string(url.port),
-      [self = shared_from_this(), done = std::move(done)](
-          const error_code& ec, const tcp::resolver::results_type& found) mutable {
-        if (ec)
-          done(ec);
-        else
-          self->connect_to(found, std::move(done));
+  step_ = step::dialling;
+  const auto now = clock::now();
+  expire_at(now + (reached_by_ - now) / static_cast<int>(addresses_.size()));
+  const auto address = addresses_.front();
+  addresses_.pop_front();
+  error_code ignored;
+  socket_.close(ignored);
+  socket_.async_connect(
+      address, [self = shared_from_this(), address, who = std::move(who)](const error_code& ec) {
+        if (*who)
+          self->on_dialled(address, ec, who);
       });
 }
 
-template <class Endpoints>
-void upstream_link::connect_to(const Endpoints& endpoints, on_connected done) {
-  // Connecting would open a socket that was closed while the name was looked up.
-  if (closed_) {
-    done(asio::error::operation_aborted);
+void upstream_link::on_dialled(const endpoint& address, error_code ec, waiter who) {
+  if (!socket_.is_open()) // its share of the time was over
+    ec = asio::error::timed_out;
+  if (ec) {
+    dial_next(name_of(address) + ": " + ec.message(), std::move(who));
     return;
   }
-  asio::async_connect(socket_, endpoints,
-                      [self = shared_from_this(),
-                       done = std::move(done)](const error_code& ec, const tcp::endpoint&) mutable {
-                        if (ec || self->closed_) {
-                          done(ec ? ec : asio::error::operation_aborted);
-                          return;
-                        }
-                        error_code ignored;
-                        self->socket_.set_option(tcp::no_delay{true}, ignored);
-                        self->handshake(std::move(done));
-                      });
+  expire_at(reached_by_);
+  error_code ignored;
+  socket_.set_option(tcp::no_delay{true}, ignored);
+  if (!pool_->options.url.tls)
+    finish(who, std::nullopt);
+  else if (pool_->options.proxy)
+    open_tunnel(std::move(who));
+  else
+    handshake(std::move(who));
 }
 
-void upstream_link::handshake(on_connected done) {
-  const auto& url = pool_->options.url;
-  if (!url.tls) {
-    done({});
-    return;
-  }
+void upstream_link::open_tunnel(waiter who) {
+  step_ = step::tunnelling;
+  auto request =
+      std::make_shared<std::string>(connect_request(pool_->options.url, *pool_->options.proxy));
+  asio::async_write(socket_, asio::buffer(*request),
+                    [self = shared_from_this(), request, who = std::move(who)](const error_code& ec,
+                                                                               std::size_t) {
+                      if (!*who)
+                        return;
+                      if (ec)
+                        self->finish(who, unreachable("proxy: " + ec.message()));
+                      else
+                        self->read_tunnel(std::make_shared<connect_answer>(), who);
+                    });
+}
+
+void upstream_link::read_tunnel(std::shared_ptr<connect_answer> answer, waiter who) {
+  socket_.async_read_some(input_.prepare(tunnel_read_bytes),
+                          [self = shared_from_this(), answer,
+                           who = std::move(who)](const error_code& ec, std::size_t n) {
+                            if (!*who)
+                              return;
+                            if (ec) {
+                              self->finish(who, unreachable("proxy: " + ec.message()));
+                              return;
+                            }
+                            self->input_.commit(n);
+                            const auto problem = answer->feed(self->input_);
+                            if (!problem)
+                              self->read_tunnel(answer, who);
+                            else if (!problem->empty())
+                              self->finish(who, unreachable(*problem));
+                            else
+                              self->handshake(who);
+                          });
+}
+
+void upstream_link::handshake(waiter who) {
+  step_ = step::securing;
+  input_ = {};
+  expire_at(std::min(clock::now() + pool_->options.tls_timeout, ends_));
+  const auto& host = pool_->options.url.host;
   tls_ = std::make_unique<tls_stream>(std::move(socket_), pool_->tls);
-  tls_->set_verify_mode(ssl::verify_peer);
-  tls_->set_verify_callback(ssl::host_name_verification{url.host});
-  if (!is_address(url.host))
-    SSL_set_tlsext_host_name(tls_->native_handle(), url.host.c_str());
-  tls_->async_handshake(
-      ssl::stream_base::client,
-      [self = shared_from_this(), done = std::move(done)](const error_code& ec) { done(ec); });
+  tls_->set_verify_callback(ssl::host_name_verification{host});
+  if (!is_address(host))
+    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+  tls_->async_handshake(ssl::stream_base::client,
+                        [self = shared_from_this(), who = std::move(who)](const error_code& ec) {
+                          if (!*who)
+                            return;
+                          if (ec)
+                            self->finish(who, tls_failed(self->tls_problem(ec)));
+                          else
+                            self->finish(who, std::nullopt);
+                        });
 }
 
-void upstream_link::write(const std::vector<asio::const_buffer>& data, on_transferred done) {
+std::string upstream_link::tls_problem(const error_code& ec) {
+  const auto verdict = SSL_get_verify_result(tls_->native_handle());
+  if (verdict == X509_V_OK)
+    return ec.message();
+  return ec.message() + ": " + X509_verify_cert_error_string(verdict);
+}
+
+void upstream_link::connect_deadline_passed(const waiter& who) {
+  const auto now = clock::now();
+  if (step_ == step::dialling && now < reached_by_) {
+    error_code ignored;
+    socket_.close(ignored); // its handler goes on with the next address
+    return;
+  }
+  finish(who, too_late(now >= ends_              ? error_kind::upstream_total_timeout
+                       : step_ == step::securing ? error_kind::upstream_tls_timeout
+                                                 : error_kind::upstream_connect_timeout));
+}
+
+void upstream_link::finish(const waiter& who, std::optional<upstream_fault> fault) {
+  step_ = step::idle;
+  const auto done = std::move(*who);
+  *who = nullptr;
+  done(std::move(fault));
+}
+
+// -- connected ----------------------------------------------------------------------------------
+
+void upstream_link::write(const std::vector<asio::const_buffer>& data,
+                          std::function<void()> progress, on_transferred done) {
+  const auto go_on = [progress = std::move(progress)](const error_code& ec, std::size_t n) {
+    if (n > 0)
+      progress();
+    return asio::transfer_all()(ec, n);
+  };
   with_stream([&](auto& stream) {
-    asio::async_write(stream, data,
+    asio::async_write(stream, data, go_on,
                       [self = shared_from_this(), done = std::move(done)](
                           const error_code& ec, std::size_t n) { done(ec, n); });
   });
@@ -125,7 +238,8 @@ void upstream_link::read(asio::mutable_buffer room, on_transferred done) {
 }
 
 void upstream_link::close() {
-  closed_ = true;
+  if (const auto who = waiter_.lock())
+    *who = nullptr;
   never_expire();
   on_deadline = nullptr;
   resolver_.cancel();
@@ -148,63 +262,13 @@ void upstream_link::on_expired() {
     asio::post(strand_, [self = std::move(self)] {
       if (!self->is_expired(clock::now()))
         return;
-      if (self->on_deadline)
+      if (const auto who = self->waiter_.lock(); who && *who)
+        self->connect_deadline_passed(who);
+      else if (self->on_deadline)
         self->on_deadline();
       else
         self->pool_->drop(self.get());
     });
-}
-
-link_pool::link_pool(asio::io_context& io, upstream_options o)
-    : options(std::move(o)),
-      context(io),
-      tls(ssl::context::tls_client),
-      links(io),
-      secrets(secrets_of(options)) {
-  if (options.url.tls)
-    tls.set_default_verify_paths();
-}
-
-std::shared_ptr<upstream_link> link_pool::reuse() {
-  while (true) {
-    std::shared_ptr<upstream_link> link;
-    {
-      const std::lock_guard lock{mutex_};
-      if (idle_.empty())
-        return nullptr;
-      link = std::move(idle_.back());
-      idle_.pop_back();
-    }
-    if (link->is_fresh())
-      return link;
-  }
-}
-
-std::shared_ptr<upstream_link> link_pool::make(upstream_link::strand executor) {
-  return std::make_shared<upstream_link>(shared_from_this(), std::move(executor));
-}
-
-void link_pool::keep(std::shared_ptr<upstream_link> link) {
-  link->on_deadline = nullptr;
-  link->expire_after(options.idle_connection_timeout);
-  const std::lock_guard lock{mutex_};
-  if (!closed_ && idle_.size() < max_idle_links)
-    idle_.push_back(std::move(link));
-}
-
-void link_pool::close() {
-  std::vector<std::shared_ptr<upstream_link>> dropped; // ends without the lock
-  const std::lock_guard lock{mutex_};
-  closed_ = true;
-  dropped.swap(idle_);
-}
-
-void link_pool::drop(const upstream_link* link) {
-  const std::lock_guard lock{mutex_};
-  const auto found =
-      std::find_if(idle_.begin(), idle_.end(), [&](const auto& x) { return x.get() == link; });
-  if (found != idle_.end())
-    idle_.erase(found);
 }
 
 } // namespace lang_agent::http

@@ -1,17 +1,20 @@
-/// One connection to an upstream, plain or TLS, and the pool of idle ones. Private to http/.
+/// One connection to an upstream, plain or TLS, direct or through a proxy. Private to http/.
 #pragma once
 
-#include "http/redaction.hpp"
-#include "http/upstream.hpp"
+#include "http/proxy_tunnel.hpp"
+#include "http/upstream_fault.hpp"
 #include "http/watchlist.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 
+#include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +28,10 @@ public:
   using strand = boost::asio::strand<boost::asio::io_context::executor_type>;
   using socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, strand>;
   using tls_stream = boost::asio::ssl::stream<socket>;
-  using on_connected = std::function<void(const boost::system::error_code&)>;
-  using on_transferred = std::function<void(const boost::system::error_code&, std::size_t)>;
+  using error_code = boost::system::error_code;
+  using endpoint = boost::asio::ip::tcp::endpoint;
+  using on_connected = std::function<void(std::optional<upstream_fault>)>;
+  using on_transferred = std::function<void(const error_code&, std::size_t)>;
 
   upstream_link(std::shared_ptr<link_pool> pool, strand executor);
   ~upstream_link() override;
@@ -35,9 +40,16 @@ public:
     return strand_;
   }
 
-  /// Resolves the name and tries its addresses in turn; then TLS, where the URL says so.
-  void connect(on_connected done);
-  void write(const std::vector<boost::asio::const_buffer>& data, on_transferred done);
+  /// Makes the connection, until `ends` at the latest: name, addresses in turn, proxy, TLS. `done`
+  /// hears of it once, unless the link is closed before.
+  void connect(clock::time_point ends, on_connected done);
+
+  /// The same, when the addresses are known.
+  void connect_to(std::deque<endpoint> addresses, clock::time_point ends, on_connected done);
+
+  /// `progress` hears of each part that left, before the end.
+  void write(const std::vector<boost::asio::const_buffer>& data, std::function<void()> progress,
+             on_transferred done);
   void read(boost::asio::mutable_buffer room, on_transferred done);
 
   /// Ends all that is pending. The link is of no more use.
@@ -46,16 +58,34 @@ public:
   /// An idle link: whether the upstream has kept it open and silent.
   bool is_fresh();
 
-  /// Who is told, on the strand, that the deadline passed; nobody while it is idle.
+  /// Since the connection was begun.
+  clock::duration age() const {
+    return clock::now() - born_;
+  }
+
+  /// Who is told, on the strand, that the deadline passed; nobody while it is idle or connecting.
   std::function<void()> on_deadline;
 
   void on_expired() override;
   void on_drain() override {}
 
 private:
-  template <class Endpoints>
-  void connect_to(const Endpoints& endpoints, on_connected done);
-  void handshake(on_connected done);
+  enum class step { idle, resolving, dialling, tunnelling, securing };
+
+  /// Who waits for the connection; empty once it was told, or the link is closed. Owned by what is
+  /// pending: the link must not keep its own user alive.
+  using waiter = std::shared_ptr<on_connected>;
+
+  waiter begin(clock::time_point ends, on_connected done);
+  void resolve(const std::string& host, const std::string& port, waiter who);
+  void dial_next(const std::string& problem, waiter who);
+  void on_dialled(const endpoint& address, error_code ec, waiter who);
+  void open_tunnel(waiter who);
+  void read_tunnel(std::shared_ptr<connect_answer> answer, waiter who);
+  void handshake(waiter who);
+  std::string tls_problem(const error_code& ec);
+  void connect_deadline_passed(const waiter& who);
+  void finish(const waiter& who, std::optional<upstream_fault> fault);
 
   template <class Function>
   void with_stream(Function f) {
@@ -74,39 +104,15 @@ private:
   boost::asio::ip::tcp::resolver resolver_;
   socket socket_;
   std::unique_ptr<tls_stream> tls_; ///< holds the socket once TLS starts
-  bool closed_ = false;
-};
+  clock::time_point born_;
 
-/// What the links of an upstream share, and those that wait for the next exchange. Thread-safe.
-class link_pool : public std::enable_shared_from_this<link_pool> {
-public:
-  link_pool(boost::asio::io_context& context, upstream_options options);
-
-  /// An idle link that is still good; else null.
-  std::shared_ptr<upstream_link> reuse();
-
-  /// A new link, not connected.
-  std::shared_ptr<upstream_link> make(upstream_link::strand executor);
-
-  /// Keeps a link for the next exchange.
-  void keep(std::shared_ptr<upstream_link> link);
-
-  /// Lets go of all idle links, and of those that come back later: they hold the pool.
-  void close();
-
-  /// Drops an idle link whose time is over.
-  void drop(const upstream_link* link);
-
-  const upstream_options options;
-  boost::asio::io_context& context;
-  boost::asio::ssl::context tls;
-  watchlist links;
-  const redaction secrets; ///< what clients must not see
-
-private:
-  std::mutex mutex_;
-  bool closed_ = false;
-  std::vector<std::shared_ptr<upstream_link>> idle_; ///< the last used at the end
+  // While it is being connected.
+  step step_ = step::idle;
+  std::weak_ptr<on_connected> waiter_;
+  clock::time_point ends_;
+  clock::time_point reached_by_;
+  std::deque<endpoint> addresses_; ///< not yet tried
+  boost::beast::flat_buffer input_;
 };
 
 } // namespace lang_agent::http

@@ -37,6 +37,10 @@ struct scripted_upstream : http::upstream {
     return x;
   }
 
+  void probe(std::function<void(bool)> done) override {
+    done(true);
+  }
+
   std::vector<std::shared_ptr<scripted_exchange>> exchanges;
 };
 

@@ -17,6 +17,12 @@ export const UPSTREAM_KEY = 'upstream-secret-4711';
 /** How long "within a second" may take on a noisy machine. */
 export const SOON = 1500;
 
+/** Tables of a config for tests of single attempts: no retries, no breaker. */
+export const ONE_ATTEMPT = {
+  retry: { max_attempts: 1 },
+  breaker: { consecutive_failures: 1_000_000, failure_rate: 1 },
+};
+
 export const delay = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 /** Waits until `condition` gives something truthy, and gives that. */

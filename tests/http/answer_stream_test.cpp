@@ -359,6 +359,29 @@ CAF_TEST(events that say nothing are survived) {
   CAF_CHECK(x.deltas.empty());
 }
 
+CAF_TEST(what only opens a stream is no delta) {
+  reader x;
+  for (const auto* delta :
+       {R"({"role":"assistant","content":""})", R"({"role":"assistant","content":null})",
+        R"({"role":"assistant","content":"","refusal":null,"tool_calls":null})",
+        R"({"role":"assistant","content":[],"tool_calls":[]})",
+        R"({"content":"","reasoning_content":""})", R"({"role":"assistant","reasoning":null})",
+        R"({"annotations":[],"audio":{}})", "{}"})
+    x.delta(delta, R"(,"finish_reason":null,"logprobs":null)");
+  x.add(R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":0}})");
+  CAF_CHECK(x.deltas.empty());
+  x.delta(R"({"content":" "})");
+  CAF_CHECK_EQUAL(x.deltas.size(), 1u);
+}
+
+CAF_TEST(reasoning and arguments of tools are deltas) {
+  reader x;
+  x.delta(R"({"reasoning_content":"hm"})");
+  x.delta(R"({"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":""}}]})");
+  x.delta(R"({"tool_calls":[{"index":0,"function":{"arguments":"{"}}]})");
+  CAF_CHECK_EQUAL(x.deltas.size(), 3u);
+}
+
 CAF_TEST(an error event is the failure of the upstream) {
   reader x;
   const auto why = x.stream.add(R"({"error":{"message":"out of tea"}})", x.deltas);
