@@ -175,8 +175,9 @@ void apply_overrides(settings& out, const config_overrides& overrides) {
     upstream.api_keys = environment_secrets(*overrides.upstream_key_env, "--upstream-key-env");
   if (overrides.model)
     upstream.model = *overrides.model;
-  for (auto& x : out.upstreams)
-    choose_proxy(x);
+  if (!overrides.without_secrets)
+    for (auto& x : out.upstreams)
+      choose_proxy(x);
 }
 
 } // namespace

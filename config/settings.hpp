@@ -119,6 +119,7 @@ struct upstream_settings {
   milliseconds max_connection_age{300'000};
   milliseconds probe_interval{0}; ///< while it is left alone; 0 = turns alone find out
   std::optional<proxy_address> proxy;
+  bool proxy_from_environment = true; ///< when none is configured
   std::string ca_file;
   std::string client_certificate;
   std::string client_key;

@@ -1,6 +1,8 @@
 #include "config/upstream_tables.hpp"
 
+#include "config/proxy.hpp"
 #include "config/secrets.hpp"
+#include "config/units.hpp"
 
 #include <limits>
 
@@ -47,6 +49,19 @@ void read_timeouts(table_reader& in, upstream_settings& out) {
   in.duration("probe_interval", out.probe_interval);
 }
 
+void read_proxy(table_reader& in, upstream_settings& out) {
+  std::string text;
+  in.text("proxy", text);
+  if (text.empty())
+    return;
+  out.proxy_from_environment = false;
+  if (text == "none")
+    return;
+  out.proxy = parse_proxy(text);
+  if (!out.proxy) // without its value, which may hold a password
+    in.fail("proxy", "must look like \"http://user:password@host:port\", or be \"none\"");
+}
+
 void read_policy(table_reader& in, parameter_policy& out) {
   in.text_table("rename", out.rename);
   in.texts("drop", out.drop);
@@ -75,6 +90,7 @@ void read_upstream(table_reader& in, upstream_settings& out, bool with_secrets) 
   in.number("max_concurrency", out.max_concurrency, 1, many);
   in.bytes("max_answer_bytes", out.max_answer_bytes);
   read_timeouts(in, out);
+  read_proxy(in, out);
   in.text("ca_file", out.ca_file);
   in.text("client_certificate", out.client_certificate);
   in.text("client_key", out.client_key);
@@ -111,7 +127,11 @@ void read_breaker(table_reader& in, breaker_settings& out) {
   in.duration("max_open_time", out.max_open_time);
 }
 
-void choose_proxy(upstream_settings&) {}
+void choose_proxy(upstream_settings& x) {
+  const auto url = parse_base_url(x.base_url);
+  if (x.kind == upstream_kind::openai && x.proxy_from_environment && url)
+    x.proxy = environment_proxy(*url, x.name);
+}
 
 std::vector<std::string> served_models(const upstream_settings& x) {
   if (!x.models.empty())

@@ -12,7 +12,8 @@ void read_routing(table_reader& in, routing_settings& out);
 void read_retry(table_reader& in, retry_settings& out);
 void read_breaker(table_reader& in, breaker_settings& out);
 
-/// The proxy of an upstream that names none itself: as `HTTPS_PROXY` and `NO_PROXY` say.
+/// The proxy of an upstream that names none itself: as `HTTPS_PROXY` and `NO_PROXY` say. Throws
+/// `config_error` when they make no sense.
 void choose_proxy(upstream_settings& x);
 
 } // namespace lang_agent

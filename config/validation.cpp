@@ -2,6 +2,7 @@
 #include "config/units.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 namespace lang_agent {
@@ -99,6 +100,18 @@ void check_policy(const parameter_policy& x, const Fail& fail) {
   }
 }
 
+template <class Fail>
+void check_files(const upstream_settings& x, const Fail& fail) {
+  for (const auto& [key, file] :
+       {std::pair{"ca_file", x.ca_file}, std::pair{"client_certificate", x.client_certificate},
+        std::pair{"client_key", x.client_key}})
+    // A directory can be opened, but has nothing to read.
+    if (!file.empty() && std::ifstream{file}.peek() == std::ifstream::traits_type::eof())
+      fail(std::string{key} + " " + file + " cannot be read, or is empty");
+  if (x.client_certificate.empty() != x.client_key.empty())
+    fail("client_certificate and client_key belong together; one of them is missing");
+}
+
 void check_upstreams(const settings& x) {
   std::set<std::string> names;
   for (const auto& upstream : x.upstreams) {
@@ -122,6 +135,7 @@ void check_upstreams(const settings& x) {
       if (value <= milliseconds{0})
         fail("its timeouts must be longer than 0");
     check_headers(upstream, fail);
+    check_files(upstream, fail);
   }
 }
 

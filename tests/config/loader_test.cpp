@@ -93,10 +93,10 @@ CAF_TEST(the shipped config says what the defaults are) {
         << ' ' << u.first_token_timeout.count() << ' ' << u.answer_timeout.count() << ' '
         << u.idle_timeout.count() << ' ' << u.total_timeout.count() << ' '
         << u.idle_connection_timeout.count() << ' ' << u.max_connection_age.count() << ' '
-        << u.probe_interval.count() << ' ' << u.proxy.has_value() << u.ca_file
-        << u.client_certificate << u.client_key << u.headers.size() << ' ' << u.builtin.seed << ' '
-        << u.builtin.first_token_delay.count() << ' ' << u.builtin.token_interval.count() << ' '
-        << u.builtin.words << '\n';
+        << u.probe_interval.count() << ' ' << u.proxy.has_value() << u.proxy_from_environment
+        << u.ca_file << u.client_certificate << u.client_key << u.headers.size() << ' '
+        << u.builtin.seed << ' ' << u.builtin.first_token_delay.count() << ' '
+        << u.builtin.token_interval.count() << ' ' << u.builtin.words << '\n';
     const auto& r = s.retry;
     const auto& b = s.breaker;
     out << s.routes.size() << ' ' << static_cast<int>(s.routing.unknown_model) << ' '
