@@ -1,11 +1,8 @@
 // Every way in which an upstream fails: what the client sees of it, and what it must not see.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Authority } from './certificates.mjs';
 import { delay, KEY, ONE_ATTEMPT, parseEvents, start as startBoth, startServer, test, until,
          UPSTREAM_KEY, user } from './harness.mjs';
 import { chatRequest, open } from './raw.mjs';
@@ -281,26 +278,10 @@ test('a refusal before the whole request was read is understood', async t => {
   assert.ok(answer.status >= 400 && answer.error, answer.raw);
 });
 
-/** A CA, and a certificate of it for these names. */
-function certificates(t, names) {
-  const folder = mkdtempSync(join(tmpdir(), 'lang-agent-tls-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const at = name => join(folder, name);
-  const openssl = (...args) => execFileSync('openssl', args, { stdio: 'pipe' });
-  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=Test CA',
-          '-keyout', at('ca.key'), '-out', at('ca.pem'));
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=upstream', '-keyout', at('key.pem'),
-          '-out', at('csr.pem'));
-  writeFileSync(at('ext'), `subjectAltName=${names}\n`);
-  openssl('x509', '-req', '-in', at('csr.pem'), '-CA', at('ca.pem'), '-CAkey', at('ca.key'),
-          '-CAcreateserial', '-days', '2', '-extfile', at('ext'), '-out', at('cert.pem'));
-  return { ca: at('ca.pem'),
-           tls: { key: readFileSync(at('key.pem')), cert: readFileSync(at('cert.pem')) } };
-}
-
 test('https: only a trusted certificate with the right name is accepted', async t => {
-  const good = certificates(t, 'DNS:localhost');
-  const trusting = { SSL_CERT_FILE: good.ca };
+  const authority = new Authority(t);
+  const good = authority.certificate('good', 'DNS:localhost');
+  const trusting = { SSL_CERT_FILE: authority.ca };
   const options = { upstream: { tls: good.tls, host: 'localhost' } };
 
   const trusted = await start(t, {}, undefined, { ...options, env: trusting });
@@ -319,12 +300,15 @@ test('https: only a trusted certificate with the right name is accepted', async 
 
   const untrusted = await start(t, {}, undefined, { ...options, env: { SSL_CERT_FILE: '/dev/null' } });
   const refused = await untrusted.server.chat({ messages: [user('hi')] });
+  assert.equal(refused.error.code, 'upstream_tls_failed');
   assert.equal(refused.status, 502);
+  assert.doesNotMatch(refused.raw, /verify|self.signed/, 'details are for the log only');
+  assert.match(untrusted.server.log, /certificate/);
   assert.equal(untrusted.upstream.requests.length, 0, 'the key is not given to a stranger');
 
-  const other = certificates(t, 'DNS:other.example');
+  const other = authority.certificate('other', 'DNS:other.example');
   const misnamed = await start(t, {}, undefined, {
-    upstream: { tls: other.tls, host: 'localhost' }, env: { SSL_CERT_FILE: other.ca } });
+    upstream: { tls: other.tls, host: 'localhost' }, env: trusting });
   assert.equal((await misnamed.server.chat({ messages: [user('hi')] })).status, 502);
   assert.equal(misnamed.upstream.requests.length, 0);
 });

@@ -220,13 +220,14 @@ export class Upstream {
   }
 }
 
-/** Listens on a port of its own. `tls` are the options of a TLS server. */
-export async function startUpstream(t, behaviour, { tls, path = '/v1', host = '127.0.0.1' } = {}) {
+/** Listens on a port of its own at `listen`. `tls` are the options of a TLS server. */
+export async function startUpstream(
+  t, behaviour, { tls, path = '/v1', host = '127.0.0.1', listen = '127.0.0.1' } = {}) {
   const upstream = new Upstream(behaviour);
   const accept = socket => upstream.accept(socket);
   upstream.listener = tls ? createTlsServer(tls, accept) : createServer(accept);
   upstream.listener.on('tlsClientError', () => {});
-  await new Promise(resolve => upstream.listener.listen(0, '127.0.0.1', resolve));
+  await new Promise(resolve => upstream.listener.listen(0, listen, resolve));
   upstream.port = upstream.listener.address().port;
   upstream.authority = `${host}:${upstream.port}`;
   upstream.url = `${tls ? 'https' : 'http'}://${upstream.authority}${path}`;
