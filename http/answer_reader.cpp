@@ -96,7 +96,8 @@ answer_reader::outcome answer_reader::finish(std::vector<choice_delta>& out) {
   if (parser_->status() != 200)
     return upstream_fault{
         decode_upstream_error(parser_->status(), whole_, parser_->retry_after(), secrets_),
-        "HTTP " + std::to_string(parser_->status())};
+        parser_->status() == 407 ? "HTTP 407: the proxy wants other credentials"
+                                 : "HTTP " + std::to_string(parser_->status())};
   if (is_stream())
     return finish_stream(out);
   if (!parser_->is_json())
