@@ -53,15 +53,15 @@ void upstream_link::connect(clock::time_point ends, on_connected done) {
   error_code not_an_address;
   const auto address = asio::ip::make_address(host, not_an_address);
   if (!not_an_address)
-    connect_to({{address, port}}, ends, std::move(done));
+    connect_to({endpoint{address, port}}, ends, std::move(done));
   else
     resolve(host, std::to_string(port), begin(ends, std::move(done)));
 }
 
-void upstream_link::connect_to(std::deque<endpoint> addresses, clock::time_point ends,
+void upstream_link::connect_to(std::vector<endpoint> addresses, clock::time_point ends,
                                on_connected done) {
   auto who = begin(ends, std::move(done));
-  addresses_ = std::move(addresses);
+  addresses_ = {addresses.rbegin(), addresses.rend()};
   dial_next("no address", std::move(who));
 }
 
@@ -81,8 +81,8 @@ void upstream_link::resolve(const std::string& host, const std::string& port, wa
                               const error_code& ec, const tcp::resolver::results_type& found) {
                             if (!*who)
                               return;
-                            for (const auto& x : found)
-                              self->addresses_.push_back(x.endpoint());
+                            self->addresses_ = {found.begin(), found.end()};
+                            std::reverse(self->addresses_.begin(), self->addresses_.end());
                             self->dial_next("no address: " + ec.message(), who);
                           });
 }
@@ -97,8 +97,8 @@ void upstream_link::dial_next(const std::string& problem, waiter who) {
   step_ = step::dialling;
   const auto now = clock::now();
   expire_at(now + (reached_by_ - now) / static_cast<int>(addresses_.size()));
-  const auto address = addresses_.front();
-  addresses_.pop_front();
+  const auto address = addresses_.back();
+  addresses_.pop_back();
   error_code ignored;
   socket_.close(ignored);
   socket_.async_connect(
@@ -204,6 +204,7 @@ void upstream_link::connect_deadline_passed(const waiter& who) {
 
 void upstream_link::finish(const waiter& who, std::optional<upstream_fault> fault) {
   step_ = step::idle;
+  addresses_ = {};
   const auto done = std::move(*who);
   *who = nullptr;
   done(std::move(fault));

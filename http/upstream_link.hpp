@@ -11,7 +11,6 @@
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -45,7 +44,7 @@ public:
   void connect(clock::time_point ends, on_connected done);
 
   /// The same, when the addresses are known.
-  void connect_to(std::deque<endpoint> addresses, clock::time_point ends, on_connected done);
+  void connect_to(std::vector<endpoint> addresses, clock::time_point ends, on_connected done);
 
   /// `progress` hears of each part that left, before the end.
   void write(const std::vector<boost::asio::const_buffer>& data, std::function<void()> progress,
@@ -111,7 +110,7 @@ private:
   std::weak_ptr<on_connected> waiter_;
   clock::time_point ends_;
   clock::time_point reached_by_;
-  std::deque<endpoint> addresses_; ///< not yet tried
+  std::vector<endpoint> addresses_; ///< not yet tried, the next one at the end
   boost::beast::flat_buffer input_;
 };
 

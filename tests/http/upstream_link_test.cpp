@@ -65,7 +65,7 @@ struct fixture {
   }
 
   /// Connects; how long that took.
-  std::chrono::milliseconds connect(const std::deque<tcp::endpoint>& addresses,
+  std::chrono::milliseconds connect(const std::vector<tcp::endpoint>& addresses,
                                     std::chrono::milliseconds timeout,
                                     http::clock::time_point ends = http::clock::now() + 1h) {
     auto link = pool(timeout)->make(asio::make_strand(io));
