@@ -111,6 +111,50 @@ void add_threads_command(CLI::App& app, std::optional<threads_options>& out) {
   deleting->add_flag("-y,--yes", options->yes, "Do not ask");
 }
 
+constexpr const char* simulate_description =
+    "A model provider made of the built-in model, with the faults that you want: to test, measure\n"
+    "and rehearse whatever talks to an OpenAI-compatible API. Prints a JSON line for each request.";
+
+constexpr const char* simulate_examples =
+    "Examples:\n"
+    "  lang-agent simulate\n"
+    "      Answers at once on http://127.0.0.1:8490/v1, whatever the key.\n"
+    "  lang-agent --upstream http://127.0.0.1:8490/v1\n"
+    "      In another terminal: the server in front of it.\n"
+    "  curl -X PUT http://127.0.0.1:8490/simulator/faults --data-binary '\n"
+    "      [[faults]]\n"
+    "      kind = \"rate_limit\"\n"
+    "      share = 0.1'\n"
+    "      From now on every tenth request is refused with 429. Without a body: none any more.\n"
+    "  curl http://127.0.0.1:8490/simulator/state\n"
+    "      What goes on and what went on; /simulator/log?since=0 has the requests.\n"
+    "  lang-agent simulate --config config/simulator.toml --quiet --threads 2\n"
+    "      With delays and lengths like a real model's. The file explains every key.\n"
+    "\n"
+    "All faults and paths: docs/simulator.md. SIGTERM or Ctrl-C: stop at once.";
+
+void add_simulate_command(CLI::App& app, std::optional<simulate_options>& out) {
+  auto* simulate = app.add_subcommand("simulate", "Run a simulated model provider, for tests");
+  simulate->description(simulate_description);
+  simulate->footer(simulate_examples);
+  const auto options = std::make_shared<simulate_options>();
+  simulate->add_option("--config", options->config_file, "TOML file; every key has a default")
+      ->type_name("FILE");
+  simulate->add_option("--listen", options->listen, "Default: 127.0.0.1:8490; port 0: any free one")
+      ->type_name("ADDR:PORT");
+  simulate->add_option("--seed", options->seed, "Of everything random; default: 1")->type_name("N");
+  auto* certificate = simulate->add_option("--tls-cert", options->tls_certificate,
+                                           "Serve https with this certificate chain (PEM)");
+  auto* key = simulate->add_option("--tls-key", options->tls_key, "Its private key (PEM)");
+  certificate->type_name("FILE")->needs(key);
+  key->type_name("FILE")->needs(certificate);
+  simulate->add_option("--threads", options->threads, "Threads that serve connections; default: 1")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+  simulate->add_flag("--quiet", options->quiet, "Print no line for each request");
+  simulate->callback([&out, options] { out = *options; });
+}
+
 } // namespace
 
 parsed_command_line parse_command_line(int argc, const char* const* argv) {
@@ -124,6 +168,7 @@ parsed_command_line parse_command_line(int argc, const char* const* argv) {
   add_options(*serve, out.options);
   serve->footer(examples);
   add_threads_command(app, out.options.threads);
+  add_simulate_command(app, out.options.simulate);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/loader.hpp"
+#include "server/simulate_command.hpp"
 #include "server/threads_command.hpp"
 
 #include <optional>
@@ -13,7 +14,8 @@ struct command_line {
   std::string config_file; ///< empty: the built-in config
   config_overrides overrides;
   bool check_config = false;
-  std::optional<threads_options> threads; ///< set: this is what to do, instead of serving
+  std::optional<threads_options> threads;   ///< set: this is what to do, instead of serving
+  std::optional<simulate_options> simulate; ///< likewise
 };
 
 /// Prints help, version or an error by itself; then `exit_code` is set and there is nothing to do.

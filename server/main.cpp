@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   try {
     if (command.options.threads)
       return run_threads_command(*command.options.threads);
+    if (command.options.simulate)
+      return run_simulate_command(*command.options.simulate);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "lang-agent: %s\n", e.what());
     return EXIT_FAILURE;
