@@ -392,7 +392,9 @@ void dispatcher::probe_resting() {
         || upstreams_[i].breaker.now_is(now()) != circuit_breaker::state::open)
       continue;
     probe = {true, now()};
-    // PROBE
+    target.http->probe([pool = llm_pool_actor{self_}, i](bool healthy) {
+      caf::anon_send(pool, upstream_probed{i, healthy});
+    });
   }
 }
 
