@@ -20,6 +20,7 @@ struct running_attempt {
   llm_client_actor client;
   std::size_t upstream;
   attempt_ticket ticket;
+  bool cancelled = false; ///< nobody wants it any more, whatever becomes of it
 };
 
 class llm_clients {
@@ -44,7 +45,7 @@ public:
     idle_.pop_back();
     const auto id = order->id;
     caf::anon_send(client, llm_attempt{std::move(order), upstream, ticket.key});
-    running_.insert_or_assign(id, running_attempt{std::move(client), upstream, ticket});
+    running_.insert_or_assign(id, running_attempt{std::move(client), upstream, ticket, false});
   }
 
   /// The attempt is over and its client idle. Nothing: another client runs the order by now.
@@ -60,7 +61,7 @@ public:
   }
 
   /// Null: nobody runs it.
-  const running_attempt* find(turn_id id) const {
+  running_attempt* find(turn_id id) {
     const auto found = running_.find(id);
     return found == running_.end() ? nullptr : &found->second;
   }

@@ -187,7 +187,8 @@ void dispatcher::give_up(const order_ptr& order) {
 }
 
 void dispatcher::on_cancelled(const order_cancelled& x) {
-  if (const auto* running = clients_.find(x.id)) {
+  if (auto* running = clients_.find(x.id)) {
+    running->cancelled = true; // its failure may be on its way already
     caf::anon_send(running->client, x);
   } else if (const auto waited = waiting_.remove(x.id)) {
     waited->forget();
@@ -234,7 +235,9 @@ void dispatcher::on_failed(attempt_failed& x) {
   if (x.why.kind == error_kind::upstream_auth_failed && state.keys.resting(now()) > had_resting)
     spdlog::error("upstream key set aside name={} key={}/{} hint=\"check its keys\"",
                   name_of(upstream), attempt->ticket.key + 1, state.keys.size());
-  if (x.begun)
+  if (attempt->cancelled)
+    x.order->forget();
+  else if (x.begun)
     x.order->fail(std::move(x.why));
   else
     handle_failure(std::move(x.order), *attempt, x.why);
@@ -285,7 +288,10 @@ bool dispatcher::retry_in_group(order_ptr& order, std::size_t upstream, const re
     return true;
   }
   progress.failed.clear();
-  if (!rule.again || !upstreams_[upstream].breaker.allows(now()))
+  // Who asks to be left alone for a while is not worth waiting for while others are there.
+  const bool is_last = progress.group + 1 == order->route->groups.size();
+  const bool asks_to_wait = retry_after_of(*progress.last).has_value();
+  if (!rule.again || (asks_to_wait && !is_last) || !upstreams_[upstream].breaker.allows(now()))
     return false;
   const auto pause =
       retry_delay(options_.retry, progress.attempts_in_group, *progress.last, upstreams_.random());

@@ -48,7 +48,7 @@ const error_contract& contract_of(error_kind kind) {
     CONTRACT(context_too_long, 400, invalid, "context_length_exceeded")
     CONTRACT(upstream_rate_limited, 429, rate_limit, "rate_limit_exceeded")
     CONTRACT(upstream_auth_failed, 502, upstream, "upstream_auth_failed")
-    CONTRACT(upstream_unavailable, 503, upstream, "upstream_unavailable")
+    CONTRACT(upstream_unavailable, 503, unavailable, "upstream_unavailable")
     CONTRACT(upstream_unreachable, 502, upstream, "upstream_unreachable")
     CONTRACT(upstream_tls_failed, 502, upstream, "upstream_tls_failed")
     CONTRACT(upstream_error, 502, upstream, "upstream_error")

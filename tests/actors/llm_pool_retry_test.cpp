@@ -184,6 +184,18 @@ CAF_TEST(a short retry-after is waited for) {
   CAF_CHECK_EQUAL(attempts(), 2u);
 }
 
+CAF_TEST(a short retry-after is not waited for while there is a fall-back) {
+  add("b");
+  route_to({{0}, {1}});
+  start();
+  order();
+  failure slow{upstream_error, "slow"};
+  slow.retry_after = "1";
+  fail(slow);
+  CAF_REQUIRE_EQUAL(attempts(), 2u);
+  CAF_CHECK_EQUAL(last().upstream, 1u);
+}
+
 CAF_TEST(a limited upstream leaves the turn to the others) {
   add("b");
   route_to({{0}, {1}});
@@ -280,6 +292,16 @@ CAF_TEST(a turn that rests between attempts can be cancelled) {
   fail(upstream_error);
   send(aut, order_cancelled{id});
   CAF_CHECK_EQUAL(options.counters->resting.load(), 0u);
+  pass(1min);
+  CAF_CHECK_EQUAL(attempts(), 1u);
+  CAF_CHECK_EQUAL(failures(), 0u);
+}
+
+CAF_TEST(an attempt that fails while it is being cancelled is not made again) {
+  start();
+  const auto id = order();
+  send(aut, order_cancelled{id});
+  fail(upstream_error);
   pass(1min);
   CAF_CHECK_EQUAL(attempts(), 1u);
   CAF_CHECK_EQUAL(failures(), 0u);

@@ -93,7 +93,7 @@ CAF_TEST(busy threads do not stop the others) {
   CAF_CHECK_EQUAL(requester->count<turn_failed>(), 0u);
   // When their turns are over, they are not expired.
   for (auto& order : pool->all<order_ptr>())
-    order->complete(answer_of("done"));
+    order->complete(answer_of("done"), nullptr);
   pool->all<order_ptr>().clear();
   sched.run();
   CAF_CHECK_EQUAL(requester->count<turn_committed>(), busy.size());

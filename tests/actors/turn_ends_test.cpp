@@ -81,7 +81,7 @@ struct chaos_fixture : thread_fixture {
       orders[i]->fail({error_kind::context_too_long, "too long"});
       break;
     default:
-      orders[i]->complete(answer_of("answer"));
+      orders[i]->complete(answer_of("answer"), nullptr);
     }
     orders.erase(orders.begin() + static_cast<std::ptrdiff_t>(i));
   }

@@ -18,7 +18,8 @@ async function startPair(t, { faults = [], config = {}, more = {}, upstream } = 
 /** A request whose client can leave. */
 function ask(server, stream, thread_id = 't') {
   const controller = new AbortController();
-  const response = server.post({ model: 'm', stream, thread_id, messages: [user('hello')] },
+  const response = server.post({ model: 'm', stream, thread_id, max_tokens: 1_000_000,
+                                 messages: [user('hello')] },
                                { signal: controller.signal });
   response.catch(() => {}); // of a client that has left
   return { response, leave: () => controller.abort() };

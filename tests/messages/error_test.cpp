@@ -10,7 +10,7 @@ namespace {
 
 std::vector<error_kind> all_kinds() {
   std::vector<error_kind> out;
-  for (int i = 0; i <= static_cast<int>(error_kind::upstream_cut); ++i)
+  for (int i = 0; i < static_cast<int>(error_kind_count); ++i)
     out.push_back(static_cast<error_kind>(i));
   return out;
 }
