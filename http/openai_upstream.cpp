@@ -217,6 +217,7 @@ private:
     if (reused_ && listener_) {
       // The upstream closed it while it was idle; that is no failure.
       reused_ = false;
+      reader_.reset(); // credit that comes while connecting must not start a read
       close();
       link_ = pool_->make(*strand_);
       run();
