@@ -12,6 +12,8 @@ import { chunk, completion, event } from './upstream.mjs';
 const limits = { connect_timeout: '2s', first_token_timeout: '700ms', answer_timeout: '700ms',
                  idle_timeout: '700ms', max_answer_bytes: '1MiB' };
 
+// The turn after a fault needs a key that is not set aside for it.
+const keys = { TEST_UPSTREAM_KEY: `${UPSTREAM_KEY},second-${UPSTREAM_KEY}` };
 const start = (t, config, ...rest) => startBoth(t, { ...ONE_ATTEMPT, ...config }, ...rest);
 
 const error = (message, more = {}) =>
@@ -123,7 +125,7 @@ for (const [name, [behaviour, statuses, code, checks = {}], forms] of [
   ...Object.entries(streamBefore).map(x => [...x, [true]])])
   for (const stream of forms)
     test(`${name} (${stream ? 'stream' : 'plain'})`, async t => {
-      const { server, upstream } = await start(t, { upstream: limits });
+      const { server, upstream } = await start(t, { upstream: limits }, undefined, { env: keys });
       upstream.once(behaviour);
       const answer = await ask(t, server, stream);
       const failure = answer.body?.error;
