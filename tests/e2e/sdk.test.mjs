@@ -1,7 +1,7 @@
 // The official client library, unmodified, against the real server.
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import { KEY, SOON, start, startServer, test, user, within } from './harness.mjs';
+import { KEY, ONE_ATTEMPT, SOON, start, startServer, test, user, within } from './harness.mjs';
 import { chunk, completion, event, usageChunk } from './upstream.mjs';
 
 const clientOf = (server, options = {}) =>
@@ -156,7 +156,7 @@ test('the SDK retries a 429 and a 500, and shows what remains', async t => {
 });
 
 test('errors arrive as the SDK\'s classes with all their fields', async t => {
-  const { server, upstream } = await start(t);
+  const { server, upstream } = await start(t, ONE_ATTEMPT);
   const client = clientOf(server);
   const failing = async (body, using = client) => {
     try {
@@ -176,18 +176,19 @@ test('errors arrive as the SDK\'s classes with all their fields', async t => {
   assert.equal(hot.type, 'invalid_request_error');
   assert.equal(upstream.requests.length, 0);
 
+  upstream.once(x => x.json({ error: { message: 'boom' } }, 500));
+  const broken = await failing(hello());
+  assert.ok(broken instanceof OpenAI.InternalServerError);
+  assert.equal(broken.status, 502);
+  assert.ok(broken.requestID);
+
+  // Last: the key has to wait then.
   upstream.once(x => x.json({ error: { message: 'slow down', type: 'requests', param: null,
                                        code: 'rate_limit_exceeded' } }, 429, { 'retry-after': '7' }));
   const limited = await failing(hello());
   assert.ok(limited instanceof OpenAI.RateLimitError);
   assert.equal(limited.code, 'rate_limit_exceeded');
   assert.equal(limited.headers.get('retry-after'), '7');
-
-  upstream.once(x => x.json({ error: { message: 'boom' } }, 500));
-  const broken = await failing(hello());
-  assert.ok(broken instanceof OpenAI.InternalServerError);
-  assert.equal(broken.status, 502);
-  assert.ok(broken.requestID);
 });
 
 test('an error inside a stream throws after the deltas that came', async t => {
