@@ -1,6 +1,6 @@
 // Which upstream gets a turn, and what it gets of it.
 import assert from 'node:assert/strict';
-import { KEY, run, startMany, test, toml, user } from './harness.mjs';
+import { delay, KEY, run, startMany, test, toml, until, user } from './harness.mjs';
 
 const named = name => x => x.answer(`from ${name}`);
 const refuse = (status, code, headers = {}) => x =>
@@ -155,6 +155,29 @@ test('an upstream that keeps failing is left alone and tried again', async t => 
   await new Promise(resolve => setTimeout(resolve, 1100));
   assert.equal((await ask(server, 'm')).text, 'from a');
   assert.equal((await ask(server, 'm')).status, 200);
+});
+
+test('a probe finds out that an upstream is back before its time is over', async t => {
+  let healthy = false;
+  const { server, upstreams: [upstream] } = await startMany(t, {
+    breaker: { consecutive_failures: 1, open_time: '10m', max_open_time: '10m' },
+    retry: { max_attempts: 1 },
+    upstreams: [{ probe_interval: '500ms', behaviour: x => {
+      if (x.method === 'GET') return x.json({ object: 'list', data: [] }, healthy ? 200 : 503);
+      return healthy ? x.answer('back again') : x.cut();
+    } }] });
+  assert.equal((await ask(server, 'm')).error.code, 'upstream_error');
+  assert.equal((await ask(server, 'm')).error.code, 'upstream_unavailable');
+  const probes = () => upstream.requests.filter(x => x.method === 'GET');
+  await until(() => probes().length >= 2, 'it is probed again and again');
+  assert.equal(probes()[0].path, '/v1/models');
+  assert.equal(probes()[0].headers.authorization, 'Bearer key-of-upstream-0');
+  assert.equal((await ask(server, 'm')).error.code, 'upstream_unavailable');
+  healthy = true;
+  await until(async () => (await ask(server, 'm')).text === 'back again', 'it is used again');
+  const count = probes().length;
+  await delay(2500);
+  assert.equal(probes().length, count, 'a healthy upstream is not probed');
 });
 
 test('parameters are renamed, dropped with a word, and roles changed', async t => {
