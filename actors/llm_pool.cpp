@@ -242,6 +242,7 @@ void dispatcher::on_failed(attempt_failed& x) {
   else
     handle_failure(std::move(x.order), *attempt, x.why);
   serve(upstream);
+  watch(); // it may have to be probed now
 }
 
 /// The requester has seen nothing yet.

@@ -18,6 +18,9 @@ export const ONE_TURN = ['user: hello', 'assistant: re: hello'];
 
 export const isReplay = answer => answer.headers.get('x-idempotent-replay') === 'true';
 
+/** The server does not try again itself. */
+export const oneAttempt = { retry: { max_attempts: 1 } };
+
 /** How many chat requests have come in. Needs `logged`. */
 export const arrived = server => server.logLines(/ content id=\S+ request=/).length;
 export const logged = { log: { content: true } };

@@ -1,7 +1,7 @@
 // Which requests are no repeats of earlier ones, and keys that were used for something else.
 import assert from 'node:assert/strict';
 import { delay, start, test, user } from './harness.mjs';
-import { hello, isReplay, logged, ONE_TURN, RETRY, tenants, ways, withKey } from './retries.mjs';
+import { hello, isReplay, logged, ONE_TURN, oneAttempt, RETRY, tenants, ways, withKey } from './retries.mjs';
 import { call, historyOf, threadPath } from './thread-client.mjs';
 import { gate } from './upstream.mjs';
 
@@ -39,7 +39,7 @@ test('a retry that was never seen before is a turn; odd counts are none', async 
 
 for (const [name, { first, again }] of Object.entries(ways)) {
   test(`a failed turn is run again (${name})`, async t => {
-    const { server, upstream } = await start(t);
+    const { server, upstream } = await start(t, oneAttempt);
     upstream.once(x => x.json({ error: { message: 'boom' } }, 500));
     assert.equal((await server.chat(hello(), { headers: first })).status, 502);
     const repeat = await server.chat(hello(), { headers: again });
@@ -49,7 +49,7 @@ for (const [name, { first, again }] of Object.entries(ways)) {
   });
 
   test(`a failed turn is run again though the same was said before (${name})`, async t => {
-    const { server, upstream } = await start(t);
+    const { server, upstream } = await start(t, oneAttempt);
     await server.say('t', 'hello');
     upstream.once(x => x.json({ error: { message: 'boom' } }, 500));
     assert.equal((await server.chat(hello(), { headers: first })).status, 502);

@@ -144,7 +144,7 @@ test('default_thread = "none" makes requests without thread_id stateless', async
 });
 
 test('failed, cut and cancelled turns leave no trace', async t => {
-  const { server, upstream } = await start(t);
+  const { server, upstream } = await start(t, { retry: { max_attempts: 1 } });
   await server.say(1, 'kept');
   const failing = [
     x => x.json({ error: { message: 'boom' } }, 500),
