@@ -41,10 +41,12 @@ enum class error_kind : std::uint8_t {
   context_too_long,             ///< the prompt is longer than the model takes
   upstream_rate_limited,        ///< its 429, passed on
   upstream_auth_failed,         ///< it refused our key
+  upstream_forbidden,           ///< its 403: about the request or about our key, who knows
   upstream_unavailable,         ///< it failed so often that it is left alone for a while
   upstream_unreachable,         ///< no connection could be made
   upstream_tls_failed,          ///< no secure connection could be made
   upstream_error,               ///< its 5xx, or an answer that makes no sense
+  upstream_answer_too_long,     ///< its answer is above our limit
   upstream_cut,                 ///< the answer broke off in the middle
   upstream_timeout,             ///< its own 408 or 504
   upstream_connect_timeout,     ///< name resolution and TCP took too long
