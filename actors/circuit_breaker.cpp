@@ -11,32 +11,31 @@ circuit_breaker::state circuit_breaker::now_is(time_point now) const {
 }
 
 bool circuit_breaker::allows(time_point now) const {
-  return closed_ || (now >= open_until_ && !deciding_);
+  return closed_ || (now >= open_until_ && now >= next_trial_);
 }
 
 bool circuit_breaker::started(time_point now) {
-  if (now_is(now) != state::half_open || deciding_)
+  if (closed_ || !allows(now))
     return false;
-  deciding_ = true;
+  next_trial_ = now + open_time_;
   return true;
 }
 
 void circuit_breaker::succeeded(time_point now, bool decides) {
-  if (decides)
-    close();
+  if (decides && !closed_)
+    close(now);
   if (!closed_)
     return; // it began before the trouble
   in_a_row_ = 0;
   count(now, false);
 }
 
-void circuit_breaker::failed(time_point now, bool decides) {
-  if (decides) {
-    deciding_ = false;
+void circuit_breaker::failed(time_point now, bool decides, time_point began) {
+  if (decides && !closed_) {
     open(now);
     return;
   }
-  if (!closed_)
+  if (!closed_ || began < closed_since_)
     return;
   ++in_a_row_;
   count(now, true);
@@ -46,7 +45,7 @@ void circuit_breaker::failed(time_point now, bool decides) {
 
 void circuit_breaker::abandoned(bool decides) {
   if (decides)
-    deciding_ = false;
+    next_trial_ = {};
 }
 
 void circuit_breaker::heal(time_point now) {
@@ -58,11 +57,12 @@ void circuit_breaker::open(time_point now) {
   open_time_ = closed_ ? settings_.open_time : std::min(open_time_ * 2, settings_.max_open_time);
   closed_ = false;
   open_until_ = now + open_time_;
+  next_trial_ = {};
 }
 
-void circuit_breaker::close() {
+void circuit_breaker::close(time_point now) {
   closed_ = true;
-  deciding_ = false;
+  closed_since_ = now;
   in_a_row_ = 0;
   window_ = {};
 }

@@ -1,5 +1,6 @@
 /// Leaves an upstream alone that fails: closed, open for a while, then half open for one attempt
-/// that tells whether it has recovered. No actor, no I/O; times are given.
+/// that tells whether it has recovered (and another one, if that takes long). No actor, no I/O;
+/// times are given.
 ///
 /// Source: Michael Nygard, "Release It!", chapter "Circuit Breaker".
 #pragma once
@@ -27,7 +28,9 @@ public:
   bool started(time_point now);
 
   void succeeded(time_point now, bool decides);
-  void failed(time_point now, bool decides);
+
+  /// `began`: what began before it closed tells nothing of the time since.
+  void failed(time_point now, bool decides, time_point began);
 
   /// It ended without telling anything, e.g. because it was cancelled.
   void abandoned(bool decides);
@@ -52,12 +55,13 @@ private:
   void count(time_point now, bool failure);
   bool fails_too_often(time_point now) const;
   void open(time_point now);
-  void close();
+  void close(time_point now);
   std::int64_t bucket_number(time_point now) const;
 
   breaker_settings settings_;
   bool closed_ = true;
-  bool deciding_ = false; ///< the one attempt is under way
+  time_point next_trial_ = {}; ///< half open: when the next attempt may decide
+  time_point closed_since_ = {};
   time_point open_until_ = {};
   milliseconds open_time_{0}; ///< of the last time
   unsigned in_a_row_ = 0;

@@ -40,6 +40,7 @@ struct running_turn {
   bool shortened = false;                       ///< asked again with less context
   std::shared_ptr<const answer> result = {};    ///< set once the upstream is done
   origin_ptr origin = {};                       ///< of the result
+  spent_upstream spent = {};                    ///< by earlier orders
   std::shared_ptr<const std::string> json = {}; ///< the same as the plain answer
 };
 
@@ -283,6 +284,8 @@ void conversation_state::order() {
   x->request_id = turn.request_id;
   x->parameters = turn.parameters;
   x->route = turn.route;
+  x->refusing = turn.refusing;
+  x->spent = running->spent;
   x->prompt = std::move(running->plan.shown.messages);
   x->context = running->plan.shown.size;
   running->ordered = true;
@@ -293,6 +296,7 @@ void conversation_state::on_failed(order_failed& x) {
   if (!is_running(x.id))
     return;
   running->ordered = false;
+  running->spent = x.spent;
   if (x.why.kind == error_kind::context_too_long && shorten())
     return;
   fail_running(x.why);

@@ -5,15 +5,25 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace lang_agent {
 
 namespace {
 
 constexpr std::chrono::seconds tick_interval{1};
+/// Of those who wait, so many are passed by others at a time.
+constexpr std::size_t max_passed = 64;
 
-failure overloaded(error_kind kind) {
-  return {.kind = kind,
+failure overloaded() {
+  return {.kind = error_kind::overloaded,
           .message = "The server is overloaded: too many turns are waiting for the model.",
+          .retry_after = "1"};
+}
+
+failure waited_too_long() {
+  return {.kind = error_kind::queue_timeout,
+          .message = "The model was busy for too long. Please retry.",
           .retry_after = "1"};
 }
 
@@ -23,14 +33,14 @@ dispatcher::dispatcher(llm_pool_actor::pointer pool, const llm_pool_options& x,
                        llm_client_factory make)
     : self_(pool),
       options_(x),
-      upstreams_(x.upstreams, x.breaker, x.seed),
+      upstreams_(*x.upstreams, x.breaker, x.seed),
       clients_([pool, make = std::move(make)] {
         auto client = make(pool);
         pool->monitor(client);
         return client;
       }),
       waiting_(x.groups.size(), x.routing.max_waiting),
-      budget_(x.retry.budget),
+      budgets_(x.groups.size(), retry_budget{x.retry.budget}),
       probes_(x.upstreams->size()),
       groups_of_(x.upstreams->size()) {
   for (std::size_t group = 0; group < x.groups.size(); ++group)
@@ -41,13 +51,21 @@ dispatcher::dispatcher(llm_pool_actor::pointer pool, const llm_pool_options& x,
 // -- placing orders -------------------------------------------------------------------------------
 
 void dispatcher::on_order(order_ptr order) {
-  budget_.deposit();
-  order->progress = {};
   line_up(std::move(order));
+}
+
+/// The order looks for a place in its group, after those who wait there already.
+void dispatcher::line_up(order_ptr order) {
+  const auto group = group_of(*order);
+  budgets_[group].deposit();
+  serve_group(group);
+  settle(std::move(order));
 }
 
 /// Finds a place in the current group of the order or, where nobody is usable, in a later one.
 dispatcher::outcome dispatcher::place(order_ptr& order) {
+  if (order->spent.attempts > 0 && now() >= order->spent.ends)
+    return outcome::nobody;
   auto& progress = order->progress;
   for (; progress.group < order->route->groups.size(); ++progress.group) {
     const auto found = upstreams_.look(*order, now());
@@ -76,24 +94,14 @@ void dispatcher::settle(order_ptr order) {
   }
 }
 
-/// The same, but who waits already comes first.
-void dispatcher::line_up(order_ptr order) {
-  const auto group = order->route->groups[order->progress.group].number;
-  if (!waiting_.front(group)) {
-    settle(std::move(order));
-    return;
-  }
-  queue(std::move(order));
-  serve_group(group);
-}
-
 void dispatcher::queue(order_ptr order) {
   if (waiting_.is_full()) {
-    order->fail(overloaded(error_kind::overloaded));
+    const auto& last = order->progress.last;
+    order->fail(last ? *last : overloaded());
     return;
   }
   order->queued = now();
-  const auto group = order->route->groups[order->progress.group].number;
+  const auto group = group_of(*order);
   waiting_.push(group, std::move(order));
   options_.counters->waiting = waiting_.size();
   watch();
@@ -101,12 +109,17 @@ void dispatcher::queue(order_ptr order) {
 
 void dispatcher::attempt(order_ptr order, std::size_t upstream) {
   auto& progress = order->progress;
-  if (progress.attempts == 0)
-    progress.ends = now() + (*options_.upstreams)[upstream].total_timeout;
-  ++progress.attempts;
+  auto& spent = order->spent;
+  if (spent.attempts++ == 0)
+    spent.ends = now() + (*options_.upstreams)[upstream].total_timeout;
   ++progress.attempts_in_group;
-  const auto ticket = upstreams_[upstream].start(now());
-  clients_.run(std::move(order), upstream, ticket);
+  if (std::exchange(progress.asked, upstream) != upstream) {
+    progress.tried_keys.clear();
+    progress.suspects.clear();
+  }
+  auto& state = upstreams_[upstream];
+  const auto ticket = state.start(now(), progress.tried_keys);
+  clients_.run(std::move(order), upstream, ticket, state.wants_first_token(ticket));
   publish(upstream);
 }
 
@@ -131,6 +144,14 @@ void dispatcher::on_cancelled(const order_cancelled& x) {
 
 // -- ends of attempts -----------------------------------------------------------------------------
 
+void dispatcher::on_begun(const attempt_begun& x) {
+  auto* attempt = clients_.find(x.id);
+  if (!attempt)
+    return;
+  upstreams_[attempt->upstream].begun(attempt->ticket, now(), x.ttft);
+  serve(attempt->upstream); // it may have proved to be well
+}
+
 void dispatcher::on_idle(const llm_client_idle& x) {
   const auto attempt = clients_.finished(x.last, x.client);
   if (!attempt)
@@ -139,11 +160,21 @@ void dispatcher::on_idle(const llm_client_idle& x) {
   if (x.completed) {
     state.completed(attempt->ticket, now(), x.ttft);
     ++counters(attempt->upstream).completed;
+    // Another key got the same request through.
+    for (const auto key : attempt->suspects)
+      set_aside(attempt->upstream, key);
   } else {
     state.abandoned(attempt->ticket);
     ++counters(attempt->upstream).cancelled;
   }
   serve(attempt->upstream);
+}
+
+void dispatcher::set_aside(std::size_t upstream, std::size_t key) {
+  auto& keys = upstreams_[upstream].keys;
+  keys.refused(key, now());
+  spdlog::error("upstream key set aside name={} key={}/{} hint=\"check its keys\"",
+                name_of(upstream), key + 1, keys.size());
 }
 
 void dispatcher::on_failed(attempt_failed& x) {
@@ -152,18 +183,17 @@ void dispatcher::on_failed(attempt_failed& x) {
     return; // its customer hears of it when the order dies
   const auto upstream = attempt->upstream;
   auto& state = upstreams_[upstream];
-  const bool was_closed = state.breaker.allows(now());
-  const auto had_resting = state.keys.resting(now());
+  const auto rule = rule_for(x.why.kind);
+  if (rule.key == key_fault::refused && !state.keys.rests(attempt->ticket.key, now()))
+    set_aside(upstream, attempt->ticket.key);
+  const auto before = state.breaker.open_until();
   state.failed(attempt->ticket, now(), x.why);
   ++counters(upstream).failed[static_cast<std::size_t>(x.why.kind)];
   if (x.begun)
     ++counters(upstream).broken_off;
-  if ((was_closed || attempt->ticket.decides) && !state.breaker.allows(now()))
+  if (state.breaker.open_until() != before)
     spdlog::warn("upstream left alone name={} retry_after_s={}", name_of(upstream),
                  retry_after_text(state.breaker.open_until() - now()));
-  if (x.why.kind == error_kind::upstream_auth_failed && state.keys.resting(now()) > had_resting)
-    spdlog::error("upstream key set aside name={} key={}/{} hint=\"check its keys\"",
-                  name_of(upstream), attempt->ticket.key + 1, state.keys.size());
   if (attempt->cancelled)
     x.order->forget();
   else if (x.begun)
@@ -171,63 +201,76 @@ void dispatcher::on_failed(attempt_failed& x) {
   else
     handle_failure(std::move(x.order), *attempt, x.why);
   serve(upstream);
-  watch(); // it may have to be probed now
+  watch(); // something may rest now
 }
 
 /// The requester has seen nothing yet.
 void dispatcher::handle_failure(order_ptr order, const running_attempt& last, const failure& why) {
   auto& progress = order->progress;
   progress.last = why;
+  progress.tried_keys.push_back(last.ticket.key);
   const auto rule = rule_for(why.kind);
+  if (rule.key == key_fault::suspect)
+    progress.suspects.push_back(last.ticket.key);
   const bool may_go_on = (rule.other_key || rule.again || rule.elsewhere)
-                         && progress.attempts < options_.retry.max_attempts
-                         && now() < progress.ends;
+                         && order->spent.attempts < options_.retry.max_attempts
+                         && now() < order->spent.ends;
   if (!may_go_on) {
     order->fail(why);
     return;
   }
   if (rule.other_key && retry_with_other_key(order, last.upstream))
     return;
-  if (retry_in_group(order, last.upstream, rule))
+  if (retry_in_group(order, last, rule))
     return;
   fall_back(std::move(order), last.upstream);
 }
 
-/// The key that failed rests now.
+/// Each key is taken once.
 bool dispatcher::retry_with_other_key(order_ptr& order, std::size_t upstream) {
+  auto& progress = order->progress;
   auto& state = upstreams_[upstream];
-  if (state.keys.size() < 2 || !state.is_usable(now()) || state.is_full())
+  if (!state.keys.has_usable_beside(now(), progress.tried_keys) || !state.breaker.allows(now())
+      || state.is_full())
     return false;
-  --order->progress.attempts_in_group; // another key is no other attempt at the upstream
+  --progress.attempts_in_group; // another key is no other attempt at the upstream
   ++counters(upstream).retries;
   attempt(std::move(order), upstream);
   return true;
 }
 
-bool dispatcher::retry_in_group(order_ptr& order, std::size_t upstream, const retry_rule& rule) {
+bool dispatcher::retry_in_group(order_ptr& order, const running_attempt& last,
+                                const retry_rule& rule) {
   auto& progress = order->progress;
+  // A turn that found out that an upstream has not recovered must not suffer for it. There is one
+  // such turn in each `open_time`, so that makes no storm.
+  const bool is_free = last.ticket.decides;
+  if (is_free)
+    --progress.attempts_in_group;
   if (progress.attempts_in_group >= options_.retry.attempts_per_group)
     return false;
-  progress.failed.push_back(upstream);
+  auto& budget = budgets_[group_of(*order)];
+  progress.failed.push_back(last.upstream);
   const auto found = upstreams_.look(*order, now());
   if (found.upstream || found.busy) {
-    if (!budget_.withdraw())
+    if (!is_free && !budget.withdraw())
       return false;
-    ++counters(upstream).retries;
-    line_up(std::move(order));
+    ++counters(last.upstream).retries;
+    settle(std::move(order));
     return true;
   }
   progress.failed.clear();
   // Who asks to be left alone for a while is not worth waiting for while others are there.
   const bool is_last = progress.group + 1 == order->route->groups.size();
   const bool asks_to_wait = retry_after_of(*progress.last).has_value();
-  if (!rule.again || (asks_to_wait && !is_last) || !upstreams_[upstream].breaker.allows(now()))
+  if (!rule.again || (asks_to_wait && !is_last) || !upstreams_[last.upstream].breaker.allows(now()))
     return false;
   const auto pause =
       retry_delay(options_.retry, progress.attempts_in_group, *progress.last, upstreams_.random());
-  if (!pause || now() + *pause >= progress.ends || !budget_.withdraw())
+  if (!pause || now() + *pause >= order->spent.ends || !budget.withdraw())
     return false;
-  ++counters(upstream).retries;
+  ++counters(last.upstream).retries;
+  progress.tried_keys.clear();
   rest(std::move(order), *pause);
   return true;
 }
@@ -247,7 +290,7 @@ void dispatcher::fall_back(order_ptr order, std::size_t upstream) {
 void dispatcher::rest(order_ptr order, std::chrono::milliseconds pause) {
   const auto id = order->id;
   spdlog::info("upstream retry request={} attempt={} pause_ms={}", order->request_id,
-               order->progress.attempts + 1, pause.count());
+               order->spent.attempts + 1, pause.count());
   resting_[id] = std::move(order);
   options_.counters->resting = resting_.size();
   self_->delayed_send(self_, pause, retry_due{id});
@@ -258,7 +301,7 @@ void dispatcher::on_retry(turn_id id) {
   if (rested.empty())
     return; // cancelled meanwhile
   options_.counters->resting = resting_.size();
-  line_up(std::move(rested.mapped()));
+  settle(std::move(rested.mapped()));
 }
 
 void dispatcher::on_down(const caf::down_msg& x) {
@@ -283,36 +326,50 @@ void dispatcher::serve(std::size_t upstream) {
     serve_group(group);
 }
 
+/// One that nobody may take who has a place now holds up no others, up to a bound.
 void dispatcher::serve_group(std::size_t group) {
-  while (const auto* first = waiting_.front(group)) {
-    const auto found = upstreams_.look(*first, now());
+  const auto& line = waiting_.line(group);
+  const auto& members = options_.groups[group];
+  std::size_t passed = 0;
+  auto at = line.begin();
+  while (at != line.end() && passed < max_passed && upstreams_.has_place(members, now())) {
+    const auto& order = **at++;
+    const auto found = upstreams_.look(order, now());
     if (!found.upstream && found.busy)
-      break;
-    settle(waiting_.remove(first->id));
+      ++passed;
+    else
+      settle(waiting_.remove(order.id));
   }
+  // Where nobody is usable any more, all of them go elsewhere.
+  while (!line.empty() && upstreams_.is_deserted(members, now()))
+    settle(waiting_.remove(line.front()->id));
   options_.counters->waiting = waiting_.size();
 }
 
 void dispatcher::on_tick() {
   ticking_ = false;
-  waiting_.expire(now() - options_.routing.wait_timeout,
-                  [](const order_ptr& x) { x->fail(overloaded(error_kind::queue_timeout)); });
-  // Keys and upstreams_ that rested may be usable again.
+  waiting_.expire(now() - options_.routing.wait_timeout, [](const order_ptr& x) {
+    const auto& last = x->progress.last;
+    x->fail(last ? *last : waited_too_long());
+  });
+  // Keys and upstreams that rested may be usable again.
   for (std::size_t group = 0; group < options_.groups.size(); ++group)
     serve_group(group);
+  for (std::size_t i = 0; i < upstreams_.size(); ++i)
+    publish(i);
   probe_resting();
   watch();
 }
 
-/// A sweep runs only while orders wait, or upstreams_ that are probed rest.
+/// A sweep runs only while orders wait or something rests.
 void dispatcher::watch() {
-  const auto wants_probe = [&](std::size_t i) {
-    return (*options_.upstreams)[i].probe_interval.count() > 0
-           && upstreams_[i].breaker.now_is(now()) == circuit_breaker::state::open;
+  const auto rests = [&](std::size_t i) {
+    return upstreams_[i].breaker.now_is(now()) != circuit_breaker::state::closed
+           || upstreams_[i].keys.resting(now()) > 0;
   };
   bool needed = !waiting_.empty();
   for (std::size_t i = 0; i < upstreams_.size() && !needed; ++i)
-    needed = wants_probe(i);
+    needed = rests(i);
   if (ticking_ || !needed)
     return;
   ticking_ = true;

@@ -34,6 +34,7 @@ public:
 
   void on_order(order_ptr order);
   void on_cancelled(const order_cancelled& x);
+  void on_begun(const attempt_begun& x);
   void on_idle(const llm_client_idle& x);
   void on_failed(attempt_failed& x);
   void on_retry(turn_id id);
@@ -53,7 +54,8 @@ private:
 
   void handle_failure(order_ptr order, const running_attempt& last, const failure& why);
   bool retry_with_other_key(order_ptr& order, std::size_t upstream);
-  bool retry_in_group(order_ptr& order, std::size_t upstream, const retry_rule& rule);
+  bool retry_in_group(order_ptr& order, const running_attempt& last, const retry_rule& rule);
+  void set_aside(std::size_t upstream, std::size_t key);
   void rest(order_ptr order, std::chrono::milliseconds pause);
   void fall_back(order_ptr order, std::size_t upstream);
 
@@ -65,6 +67,11 @@ private:
 
   std::chrono::steady_clock::time_point now() const {
     return self_->clock().now();
+  }
+
+  /// The number of the group that an order asks.
+  static std::size_t group_of(const llm_order& x) {
+    return x.route->groups[x.progress.group].number;
   }
 
   const std::string& name_of(std::size_t upstream) const {
@@ -81,8 +88,7 @@ private:
   llm_clients clients_;
   order_queue waiting_;
   std::unordered_map<turn_id, order_ptr> resting_; ///< between two attempts
-  retry_budget budget_;
-
+  std::vector<retry_budget> budgets_;              ///< of each group
   std::vector<probe_state> probes_;
   std::vector<std::vector<std::size_t>> groups_of_; ///< each upstream
   bool ticking_ = false;

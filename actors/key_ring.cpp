@@ -4,10 +4,15 @@
 
 namespace lang_agent {
 
-std::optional<std::size_t> key_ring::take(time_point now) {
+bool key_ring::is_free(std::size_t key, time_point now,
+                       const std::vector<std::size_t>& tried) const {
+  return !rests(key, now) && std::find(tried.begin(), tried.end(), key) == tried.end();
+}
+
+std::optional<std::size_t> key_ring::take(time_point now, const std::vector<std::size_t>& tried) {
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     const auto key = (next_ + i) % keys_.size();
-    if (keys_[key].rests_until > now)
+    if (!is_free(key, now, tried))
       continue;
     next_ = key + 1;
     return key;
@@ -15,23 +20,30 @@ std::optional<std::size_t> key_ring::take(time_point now) {
   return std::nullopt;
 }
 
+bool key_ring::has_usable_beside(time_point now, const std::vector<std::size_t>& tried) const {
+  for (std::size_t key = 0; key < keys_.size(); ++key)
+    if (is_free(key, now, tried))
+      return true;
+  return false;
+}
+
 bool key_ring::has_usable(time_point now) const {
   return resting(now) < keys_.size();
 }
 
-void key_ring::accepted(std::size_t key) {
-  keys_[key].last_rest = {};
+void key_ring::accepted(std::size_t key, time_point now) {
+  if (!rests(key, now)) // else the attempt began before it was refused
+    keys_[key].last_rest = {};
 }
 
-std::chrono::nanoseconds key_ring::refused(std::size_t key, time_point now) {
+void key_ring::refused(std::size_t key, time_point now) {
   auto& x = keys_[key];
   if (x.rests_until > now && x.last_rest.count() > 0)
-    return x.last_rest; // of an attempt that was under way
+    return; // of an attempt that was under way
   x.last_rest = x.last_rest.count() == 0
                     ? std::chrono::nanoseconds{first_rest}
                     : std::min<std::chrono::nanoseconds>(x.last_rest * 2, longest_rest);
   x.rests_until = std::max(x.rests_until, now + x.last_rest);
-  return x.last_rest;
 }
 
 void key_ring::limited(std::size_t key, time_point until) {

@@ -19,16 +19,18 @@ public:
 
   explicit key_ring(std::size_t count) : keys_(count > 0 ? count : 1) {}
 
-  /// The next usable key, in turn.
-  std::optional<std::size_t> take(time_point now);
+  /// The next usable key, in turn, other than those in `tried`.
+  std::optional<std::size_t> take(time_point now, const std::vector<std::size_t>& tried = {});
+
+  bool has_usable_beside(time_point now, const std::vector<std::size_t>& tried) const;
 
   bool has_usable(time_point now) const;
 
   /// The upstream took it.
-  void accepted(std::size_t key);
+  void accepted(std::size_t key, time_point now);
 
-  /// The upstream does not know it, or its account is empty: set aside. Returns for how long.
-  std::chrono::nanoseconds refused(std::size_t key, time_point now);
+  /// The upstream does not know it, or its account is empty: set aside.
+  void refused(std::size_t key, time_point now);
 
   /// Used too much: cools down.
   void limited(std::size_t key, time_point until);
@@ -39,11 +41,17 @@ public:
 
   std::size_t resting(time_point now) const;
 
+  bool rests(std::size_t key, time_point now) const {
+    return keys_[key].rests_until > now;
+  }
+
   std::size_t size() const {
     return keys_.size();
   }
 
 private:
+  bool is_free(std::size_t key, time_point now, const std::vector<std::size_t>& tried) const;
+
   struct state {
     time_point rests_until = {};
     std::chrono::nanoseconds last_rest{0}; ///< 0: not refused since it was accepted

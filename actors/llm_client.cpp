@@ -49,6 +49,7 @@ struct llm_client_state {
   std::shared_ptr<http::exchange> exchange;
   std::chrono::steady_clock::time_point began = {};
   std::optional<std::chrono::nanoseconds> ttft;
+  bool tells_first_token = false;
 
   ~llm_client_state() {
     if (exchange)
@@ -59,6 +60,7 @@ struct llm_client_state {
     order = std::move(x.order);
     began = std::chrono::steady_clock::now();
     ttft.reset();
+    tells_first_token = x.tell_first_token;
     const auto& target = (*upstreams)[x.upstream];
     if (!target.policy) {
       start(target, order->parameters, order->prompt, x.key, {});
@@ -80,7 +82,7 @@ struct llm_client_state {
     if (!is_current(x.id))
       return;
     if (!ttft)
-      ttft = std::chrono::steady_clock::now() - began;
+      note_first_token();
     caf::anon_send(order->requester,
                    answer_deltas{x.id, self, order->context, std::move(x.deltas), origin});
   }
@@ -106,13 +108,19 @@ struct llm_client_state {
   }
 
 private:
+  void note_first_token() {
+    ttft = std::chrono::steady_clock::now() - began;
+    if (tells_first_token)
+      caf::anon_send(pool, attempt_begun{order->id, *ttft});
+  }
+
   void start(const upstream_target& target, const chat_parameters& parameters,
              const message_list& prompt, std::size_t key, const std::string& dropped) {
-    origin = std::make_shared<answer_origin>(
-        answer_origin{target.name, order->progress.attempts, dropped});
-    exchange = target.http->start(
-        {parameters, prompt, order->request_id, credit, key, order->progress.ends},
-        std::make_shared<mailbox_listener>(self, order->id));
+    origin =
+        std::make_shared<answer_origin>(answer_origin{target.name, order->spent.attempts, dropped});
+    exchange =
+        target.http->start({parameters, prompt, order->request_id, credit, key, order->spent.ends},
+                           std::make_shared<mailbox_listener>(self, order->id));
   }
 
   /// Events of an earlier exchange may still be in the mailbox.

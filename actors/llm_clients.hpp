@@ -20,7 +20,8 @@ struct running_attempt {
   llm_client_actor client;
   std::size_t upstream;
   attempt_ticket ticket;
-  bool cancelled = false; ///< nobody wants it any more, whatever becomes of it
+  std::vector<std::size_t> suspects = {}; ///< keys that the upstream refused for this order
+  bool cancelled = false;                 ///< nobody wants it any more, whatever becomes of it
 };
 
 class llm_clients {
@@ -36,7 +37,8 @@ public:
   llm_clients(const llm_clients&) = delete;
   llm_clients& operator=(const llm_clients&) = delete;
 
-  void run(order_ptr order, std::size_t upstream, const attempt_ticket& ticket) {
+  void run(order_ptr order, std::size_t upstream, const attempt_ticket& ticket,
+           bool tell_first_token) {
     if (idle_.empty()) {
       idle_.push_back(make_());
       clients_.emplace(idle_.back().id(), idle_.back());
@@ -44,8 +46,10 @@ public:
     auto client = std::move(idle_.back());
     idle_.pop_back();
     const auto id = order->id;
-    caf::anon_send(client, llm_attempt{std::move(order), upstream, ticket.key});
-    running_.insert_or_assign(id, running_attempt{std::move(client), upstream, ticket, false});
+    auto suspects = order->progress.suspects;
+    caf::anon_send(client, llm_attempt{std::move(order), upstream, ticket.key, tell_first_token});
+    running_.insert_or_assign(
+        id, running_attempt{std::move(client), upstream, ticket, std::move(suspects), false});
   }
 
   /// The attempt is over and its client idle. Nothing: another client runs the order by now.

@@ -27,6 +27,7 @@ llm_pool_actor::behavior_type llm_pool(llm_pool_actor::stateful_pointer<llm_pool
       [self](order_ptr& x) { self->state.orders->on_order(std::move(x)); },
       [self](const order_cancelled& x) { self->state.orders->on_cancelled(x); },
       [self](const llm_client_idle& x) { self->state.orders->on_idle(x); },
+      [self](const attempt_begun& x) { self->state.orders->on_begun(x); },
       [self](attempt_failed& x) { self->state.orders->on_failed(x); },
       [self](retry_due x) { self->state.orders->on_retry(x.id); },
       [self](const upstream_probed& x) { self->state.orders->on_probed(x); },

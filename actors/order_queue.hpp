@@ -35,10 +35,9 @@ public:
     places_[id] = {group, list.insert(list.end(), std::move(x))};
   }
 
-  /// The first of a group; null: none waits.
-  llm_order* front(std::size_t group) const {
-    const auto& list = groups_[group];
-    return list.empty() ? nullptr : list.front().get();
+  /// Those of a group, the first come first. `remove` leaves iterators to others valid.
+  const std::list<order_ptr>& line(std::size_t group) const {
+    return groups_[group];
   }
 
   /// Null: it does not wait.
@@ -57,8 +56,8 @@ public:
   void expire(std::chrono::steady_clock::time_point limit,
               const std::function<void(order_ptr)>& take) {
     for (std::size_t group = 0; group < groups_.size(); ++group)
-      while (front(group) && front(group)->queued <= limit)
-        take(remove(front(group)->id));
+      while (!groups_[group].empty() && groups_[group].front()->queued <= limit)
+        take(remove(groups_[group].front()->id));
   }
 
 private:

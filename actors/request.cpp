@@ -35,6 +35,14 @@ failure unknown_model(const std::string& name) {
           "model"};
 }
 
+failure unsupported_parameter(const std::string& name, const std::string& model) {
+  failure out{error_kind::invalid_request,
+              "The parameter '" + name + "' is not supported with the model '" + model + "'."};
+  out.param = name;
+  out.code = "unsupported_parameter";
+  return out;
+}
+
 /// What the client was sent and has not taken yet, in bytes on the wire and in credit.
 class undrained {
 public:
@@ -60,6 +68,12 @@ public:
 private:
   std::size_t wire_ = 0;
   std::size_t credit_ = 0;
+};
+
+/// Who may answer, and who of them does not take such a request.
+struct choice_of_upstreams {
+  route_ptr where;
+  std::vector<std::size_t> refusing;
 };
 
 struct request_state {
@@ -94,7 +108,7 @@ struct request_state {
   void on_gone();
 
 private:
-  void ask(http::chat_request& decoded, digest body, route_ptr route, turn_permit permit);
+  void ask(http::chat_request& decoded, digest body, choice_of_upstreams from, turn_permit permit);
   http::response head() const;
   http::response head(const context_size& size, const origin_ptr& origin) const;
   void answer(http::response whole);
@@ -130,15 +144,20 @@ void request_state::start() {
     fail(unknown_model(chat.parameters.model));
     return;
   }
+  auto refused = context->routes->refused(*route, chat.parameters);
+  if (!refused.parameter.empty()) {
+    fail(unsupported_parameter(refused.parameter, chat.parameters.model));
+    return;
+  }
   auto permit = owner.try_acquire();
   if (!permit) {
     fail(too_many_turns());
     return;
   }
-  ask(chat, body, std::move(route), std::move(permit));
+  ask(chat, body, {std::move(route), std::move(refused.upstreams)}, std::move(permit));
 }
 
-void request_state::ask(http::chat_request& decoded, digest body, route_ptr route,
+void request_state::ask(http::chat_request& decoded, digest body, choice_of_upstreams from,
                         turn_permit permit) {
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
@@ -155,7 +174,8 @@ void request_state::ask(http::chat_request& decoded, digest body, route_ptr rout
   asked->idempotency_key = record.head.idempotency_key;
   asked->is_retry = record.head.is_retry;
   encoder.emplace(asked->answer_id, asked->created, decoded.parameters.model, include_usage);
-  asked->route = std::move(route);
+  asked->route = std::move(from.where);
+  asked->refusing = std::move(from.refusing);
   asked->parameters = std::move(decoded.parameters);
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);

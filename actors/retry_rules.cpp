@@ -9,25 +9,30 @@ retry_rule rule_for(error_kind kind) {
   switch (kind) {
   // The key is the matter: another one may do.
   case error_kind::upstream_rate_limited:
-    return {.other_key = true, .again = true, .elsewhere = true, .counts = false};
+    return {true, true, true, health::works, key_fault::limited};
   case error_kind::upstream_auth_failed:
-    return {.other_key = true, .again = false, .elsewhere = true, .counts = false};
+    return {true, false, true, health::works, key_fault::refused};
+  case error_kind::upstream_forbidden:
+    return {true, false, true, health::works, key_fault::suspect};
   // Of the moment, as a rule.
   case error_kind::upstream_unreachable:
   case error_kind::upstream_connect_timeout:
   case error_kind::upstream_tls_timeout:
   case error_kind::upstream_error:
   case error_kind::upstream_cut:
-    return {.other_key = false, .again = true, .elsewhere = true, .counts = true};
+    return {false, true, true, health::fails};
   // It would take as long again, or be the same again.
   case error_kind::upstream_tls_failed:
   case error_kind::upstream_timeout:
   case error_kind::upstream_first_token_timeout:
   case error_kind::upstream_idle_timeout:
-    return {.other_key = false, .again = false, .elsewhere = true, .counts = true};
-  // The turn has had its time.
-  case error_kind::upstream_total_timeout:
-  // The request is the matter, or we are.
+    return {false, false, true, health::fails};
+  // The request is the matter.
+  case error_kind::upstream_rejected:
+  case error_kind::context_too_long:
+  case error_kind::upstream_answer_too_long:
+    return {false, false, false, health::works};
+  // The turn has had its time, or the fault is ours.
   default:
     return {};
   }

@@ -5,18 +5,33 @@
 #include "config/settings.hpp"
 #include "messages/error.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <random>
+#include <string>
 
 namespace lang_agent {
 
-/// All of it only before the client has seen anything of the answer.
+/// What a failure says about its upstream.
+enum class health : std::uint8_t { works, fails, unknown };
+
+/// What a failure says about the key that was used.
+enum class key_fault : std::uint8_t {
+  none,
+  refused, ///< it is set aside
+  limited, ///< it cools down
+  suspect, ///< refused, too, if another key then gets the same request through
+};
+
+/// Attempts are made again only before the client has seen anything of the answer.
 struct retry_rule {
   bool other_key = false; ///< at once with another key of the same upstream
   bool again = false;     ///< on the same upstream, after a pause
   bool elsewhere = false; ///< on another upstream of the group, then on the next group
-  bool counts = false;    ///< as a failure of the upstream's health
+  health upstream = health::unknown;
+  key_fault key = key_fault::none;
 };
 
 retry_rule rule_for(error_kind kind);
@@ -35,7 +50,7 @@ std::optional<std::chrono::milliseconds> retry_delay(const retry_settings& setti
                                                      unsigned attempt, const failure& why,
                                                      std::mt19937_64& random);
 
-/// Lets retries be a share of turns, so that they never become a storm; a few are always allowed.
+/// Lets retries be a share of turns, after a reserve of some, so that they never become a storm.
 /// Source: Finagle's RetryBudget.
 class retry_budget {
 public:

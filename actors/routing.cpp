@@ -1,5 +1,7 @@
 #include "actors/routing.hpp"
 
+#include "http/parameter_policy.hpp"
+
 #include <algorithm>
 
 namespace lang_agent {
@@ -61,6 +63,8 @@ routing_table::routing_table(const settings& x) {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < x.upstreams.size(); ++i) {
     served_.push_back(served_models(x.upstreams[i]));
+    policies_.push_back(x.upstreams[i].parameters);
+    may_refuse_ = may_refuse_ || !policies_.back().refuse.empty();
     for (const auto& model : served_.back())
       listing[model].push_back(i);
     all.push_back(i);
@@ -96,6 +100,27 @@ route_ptr routing_table::find(std::string_view tenant, std::string_view model) c
       return x.where;
   const auto found = listed_.find(model);
   return found != listed_.end() ? found->second : any_;
+}
+
+routing_table::refusals routing_table::refused(const route& where, const chat_parameters& x) const {
+  refusals out;
+  if (!may_refuse_)
+    return out;
+  bool all = true;
+  std::string parameter;
+  for (const auto& each : where.groups)
+    for (const auto i : each.members) {
+      const auto found =
+          policies_[i].refuse.empty() ? std::string{} : http::refused_parameter(x, policies_[i]);
+      all = all && !found.empty();
+      if (found.empty())
+        continue;
+      out.upstreams.push_back(i);
+      parameter = found;
+    }
+  if (all)
+    out.parameter = std::move(parameter);
+  return out;
 }
 
 std::vector<std::string> routing_table::models(std::string_view tenant) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/settings.hpp"
+#include "messages/chat.hpp"
 #include "messages/route.hpp"
 
 #include <cstddef>
@@ -24,6 +25,13 @@ public:
   /// In this order: the first configured route that fits; the upstreams that list the model; any
   /// upstream, where unknown models are welcome. Null: nobody.
   route_ptr find(std::string_view tenant, std::string_view model) const;
+
+  /// What the upstreams of a route refuse of a request.
+  struct refusals {
+    std::vector<std::size_t> upstreams = {};
+    std::string parameter = {}; ///< set when all of them refuse: one that they do
+  };
+  refusals refused(const route& where, const chat_parameters& x) const;
 
   /// The models that a tenant is told of: those that its routes or upstreams name. In the order of
   /// the config, each once.
@@ -53,6 +61,8 @@ private:
   std::vector<entry> routes_;
   std::unordered_map<std::string, route_ptr, text_hash, std::equal_to<>> listed_;
   std::vector<std::vector<std::string>> served_; ///< by each upstream
+  std::vector<parameter_policy> policies_;       ///< of each upstream
+  bool may_refuse_ = false;                      ///< any of them
   route_ptr any_;                                ///< null: unknown models are refused
 };
 

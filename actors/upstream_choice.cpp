@@ -1,6 +1,6 @@
 #include "actors/upstream_choice.hpp"
 
-#include "http/parameter_policy.hpp"
+#include "actors/retry_rules.hpp"
 
 #include <algorithm>
 
@@ -8,79 +8,81 @@ namespace lang_agent {
 
 namespace {
 
-failure unsupported_parameter(const std::string& name, const std::string& model) {
-  failure out{error_kind::invalid_request,
-              "The parameter '" + name + "' is not supported with the model '" + model + "'."};
-  out.param = name;
-  out.code = "unsupported_parameter";
-  return out;
+bool contains(const std::vector<std::size_t>& list, std::size_t x) {
+  return std::find(list.begin(), list.end(), x) != list.end();
 }
 
 } // namespace
 
-upstream_choice::upstream_choice(upstream_list targets, const breaker_settings& breaker,
-                                 std::uint64_t seed)
-    : targets_(std::move(targets)), random_(seed) {
-  for (const auto& x : *targets_)
+upstream_choice::upstream_choice(const std::vector<upstream_target>& targets,
+                                 const breaker_settings& breaker, std::uint64_t seed)
+    : random_(seed) {
+  for (const auto& x : targets)
     states_.emplace_back(x.keys, x.max_concurrency, x.weight, breaker);
 }
 
+bool upstream_choice::may_take(const llm_order& order, std::size_t upstream, time_point now) const {
+  return !contains(order.progress.failed, upstream) && !contains(order.refusing, upstream)
+         && states_[upstream].is_usable(now);
+}
+
+/// Power of two choices: the less loaded of two random candidates. Source: Mitzenmacher, "The Power
+/// of Two Choices in Randomized Load Balancing", 2001. They are drawn while all are looked at
+/// (reservoir sampling: Vitter, "Random Sampling with a Reservoir", 1985).
 upstream_choice::finding upstream_choice::look(const llm_order& order, time_point now) {
-  const auto& progress = order.progress;
   finding out;
-  std::vector<std::size_t> candidates;
-  for (const auto i : order.route->groups[progress.group].members) {
-    const bool has_failed =
-        std::find(progress.failed.begin(), progress.failed.end(), i) != progress.failed.end();
-    if (has_failed || !states_[i].is_usable(now) || !refused_by(i, order).empty())
+  std::optional<std::size_t> second;
+  std::size_t candidates = 0;
+  for (const auto i : order.route->groups[order.progress.group].members) {
+    if (!may_take(order, i, now))
       continue;
-    if (states_[i].is_full())
+    if (states_[i].is_full()) {
       out.busy = true;
-    else
-      candidates.push_back(i);
+      continue;
+    }
+    // Somebody has to find out whether it has recovered.
+    if (states_[i].breaker.now_is(now) == circuit_breaker::state::half_open)
+      return {i, false};
+    ++candidates;
+    if (candidates <= 2) {
+      (out.upstream ? second : out.upstream) = i;
+      continue;
+    }
+    const auto place = std::uniform_int_distribution<std::size_t>{0, candidates - 1}(random_);
+    if (place < 2)
+      (place == 0 ? out.upstream : second) = i;
   }
-  if (!candidates.empty())
-    out.upstream = pick(candidates, now);
+  // Of equals, either.
+  if (second && random_() % 2 == 0)
+    std::swap(out.upstream, second);
+  if (second && states_[*second].load(now) < states_[*out.upstream].load(now))
+    out.upstream = second;
   return out;
 }
 
-/// Power of two choices. Source: Mitzenmacher, "The Power of Two Choices in Randomized Load
-/// Balancing", 2001.
-std::size_t upstream_choice::pick(const std::vector<std::size_t>& candidates, time_point now) {
-  if (candidates.size() == 1)
-    return candidates.front();
-  // Somebody has to find out whether it has recovered.
-  for (const auto i : candidates)
-    if (states_[i].breaker.now_is(now) == circuit_breaker::state::half_open)
-      return i;
-  using range = std::uniform_int_distribution<std::size_t>;
-  const auto a = range{0, candidates.size() - 1}(random_);
-  auto b = range{0, candidates.size() - 2}(random_);
-  if (b >= a)
-    ++b;
-  const auto first = candidates[a];
-  const auto second = candidates[b];
-  return states_[first].load(now) <= states_[second].load(now) ? first : second;
+bool upstream_choice::has_place(const std::vector<std::size_t>& members, time_point now) const {
+  return std::any_of(members.begin(), members.end(), [&](std::size_t i) {
+    return !states_[i].is_full() && states_[i].is_usable(now);
+  });
 }
 
-std::string upstream_choice::refused_by(std::size_t upstream, const llm_order& order) const {
-  const auto& policy = (*targets_)[upstream].policy;
-  if (!policy || policy->refuse.empty())
-    return {};
-  return http::refused_parameter(order.parameters, *policy);
+bool upstream_choice::is_deserted(const std::vector<std::size_t>& members, time_point now) const {
+  return std::none_of(members.begin(), members.end(),
+                      [&](std::size_t i) { return states_[i].is_usable(now); });
 }
 
 failure upstream_choice::problem(const llm_order& order, time_point now) const {
   std::optional<failure> out;
-  std::string refused;
+  const auto wait_of = [](const failure& x) { return retry_after_of(x).value(); };
   for (const auto& group : order.route->groups)
     for (const auto i : group.members) {
-      if (auto name = refused_by(i, order); !name.empty())
-        refused = std::move(name);
-      else if (!out)
-        out = states_[i].problem(now);
+      if (contains(order.refusing, i))
+        continue;
+      auto why = states_[i].problem(now);
+      if (!out || wait_of(why) < wait_of(*out))
+        out = std::move(why);
     }
-  return out ? *out : unsupported_parameter(refused, order.parameters.model);
+  return out.value_or(internal_failure()); // the requester was told if all refuse
 }
 
 } // namespace lang_agent

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <optional>
 #include <random>
-#include <string>
 #include <vector>
 
 namespace lang_agent {
@@ -18,7 +17,8 @@ class upstream_choice {
 public:
   using time_point = upstream_state::time_point;
 
-  upstream_choice(upstream_list targets, const breaker_settings& breaker, std::uint64_t seed);
+  upstream_choice(const std::vector<upstream_target>& targets, const breaker_settings& breaker,
+                  std::uint64_t seed);
 
   struct finding {
     std::optional<std::size_t> upstream = {}; ///< that can take it now
@@ -28,7 +28,13 @@ public:
   /// Looks in the current group of an order, among those that have not failed it.
   finding look(const llm_order& order, time_point now);
 
-  /// Why no upstream of the route can take an order that was never tried.
+  /// Whether nobody of a group may be asked.
+  bool is_deserted(const std::vector<std::size_t>& members, time_point now) const;
+
+  /// Whether a group has a place for anybody.
+  bool has_place(const std::vector<std::size_t>& members, time_point now) const;
+
+  /// Why no upstream of the route can take an order that was never tried: what is over first.
   failure problem(const llm_order& order, time_point now) const;
 
   upstream_state& operator[](std::size_t upstream) {
@@ -44,10 +50,7 @@ public:
   }
 
 private:
-  std::size_t pick(const std::vector<std::size_t>& candidates, time_point now);
-  std::string refused_by(std::size_t upstream, const llm_order& order) const;
-
-  upstream_list targets_;
+  bool may_take(const llm_order& order, std::size_t upstream, time_point now) const;
   std::vector<upstream_state> states_;
   std::mt19937_64 random_;
 };

@@ -12,6 +12,8 @@ namespace {
 /// The average follows what happened in about this time, and is forgotten in a few times of it: an
 /// upstream that was slow once is tried again.
 constexpr double memory_seconds = 10;
+/// Nobody has seen a first token of it lately: it may hang.
+constexpr double unproven_seconds = 1;
 /// A cool-down where the upstream names none, if other keys can take over.
 constexpr std::chrono::seconds short_rest{1};
 /// Longer ones are not taken literally.
@@ -23,39 +25,57 @@ double seconds(std::chrono::nanoseconds x) {
 
 } // namespace
 
-attempt_ticket upstream_state::start(time_point now) {
+attempt_ticket upstream_state::start(time_point now, const std::vector<std::size_t>& tried) {
   ++outstanding_;
-  return {keys.take(now).value_or(0), breaker.started(now)};
+  return {keys.take(now, tried).value_or(0), breaker.started(now), now};
+}
+
+void upstream_state::begun(attempt_ticket& x, time_point now, std::chrono::nanoseconds ttft) {
+  observe(now, ttft);
+  if (x.decides)
+    breaker.succeeded(now, true);
+  x.decides = false;
 }
 
 void upstream_state::completed(const attempt_ticket& x, time_point now,
                                std::optional<std::chrono::nanoseconds> ttft) {
   --outstanding_;
   breaker.succeeded(now, x.decides);
-  keys.accepted(x.key);
+  keys.accepted(x.key, now);
   if (ttft)
     observe(now, *ttft);
 }
 
 void upstream_state::failed(const attempt_ticket& x, time_point now, const failure& why) {
   --outstanding_;
-  if (rule_for(why.kind).counts) {
-    breaker.failed(now, x.decides);
-    return;
+  switch (rule_for(why.kind).upstream) {
+  case health::works:
+    breaker.succeeded(now, x.decides);
+    break;
+  case health::fails:
+    breaker.failed(now, x.decides, x.began);
+    break;
+  case health::unknown:
+    breaker.abandoned(x.decides);
   }
-  // It answers, whatever it says.
-  breaker.succeeded(now, x.decides);
-  const bool is_broke = why.code == "insufficient_quota";
-  if (why.kind == error_kind::upstream_auth_failed || is_broke) {
-    keys.refused(x.key, now);
+  // Who is silent is slow, too.
+  if (why.kind == error_kind::upstream_first_token_timeout
+      || why.kind == error_kind::upstream_connect_timeout)
+    observe(now, now - x.began);
+  note_key(x.key, now, why);
+}
+
+void upstream_state::note_key(std::size_t key, time_point now, const failure& why) {
+  const auto fault = rule_for(why.kind).key;
+  if (fault == key_fault::refused)
+    keys.refused(key, now);
+  if (fault != key_fault::limited)
     return;
-  }
-  if (why.kind != error_kind::upstream_rate_limited)
-    return;
-  if (const auto asked = retry_after_of(why))
-    keys.limited(x.key, now + std::min<std::chrono::milliseconds>(*asked, longest_rest));
-  else if (keys.size() > 1)
-    keys.limited(x.key, now + short_rest);
+  const auto asked = retry_after_of(why).value_or(std::chrono::milliseconds{0});
+  if (asked > std::chrono::milliseconds{0})
+    keys.limited(key, now + std::min<std::chrono::milliseconds>(asked, longest_rest));
+  else if (keys.has_usable_beside(now, {key}))
+    keys.limited(key, now + short_rest);
 }
 
 void upstream_state::abandoned(const attempt_ticket& x) {
@@ -71,12 +91,12 @@ failure upstream_state::problem(time_point now) const {
     out.retry_after = retry_after_text(breaker.open_until() - now);
     return out;
   }
-  if (keys.all_refused(now))
-    return {error_kind::upstream_auth_failed,
-            "The upstream model refused the server's credentials. The operator of this server has "
-            "to check the upstream's API keys."};
   failure out{error_kind::upstream_rate_limited,
               "The upstream model takes no more requests at the moment. Please retry later."};
+  if (keys.all_refused(now))
+    out = {error_kind::upstream_auth_failed,
+           "The upstream model refused the server's credentials. The operator of this server has "
+           "to check the upstream's API keys."};
   out.retry_after = retry_after_text(keys.usable_at() - now);
   return out;
 }
@@ -96,8 +116,11 @@ double upstream_state::ttft_seconds(time_point now) const {
 }
 
 double upstream_state::load(time_point now) const {
+  auto ttft = ttft_seconds(now);
+  if (ttft == 0 && outstanding_ > 0)
+    ttft = unproven_seconds;
   // Below a millisecond, differences are noise.
-  const auto ttft = std::max(ttft_seconds(now), 0.001);
+  ttft = std::max(ttft, 0.001);
   return static_cast<double>(outstanding_ + 1) / weight_ * ttft;
 }
 

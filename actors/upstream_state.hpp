@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace lang_agent {
 
@@ -17,6 +18,7 @@ namespace lang_agent {
 struct attempt_ticket {
   std::size_t key = 0;
   bool decides = false; ///< whether the upstream has recovered
+  std::chrono::steady_clock::time_point began = {};
 };
 
 class upstream_state {
@@ -36,9 +38,16 @@ public:
     return outstanding_ >= max_concurrency_;
   }
 
-  /// An attempt begins, where it is usable and not full. Every ticket is given back with one of
-  /// the three.
-  attempt_ticket start(time_point now);
+  /// An attempt begins, where it is usable and not full, with a key other than those in `tried`.
+  /// Every ticket is given back with one of the last three.
+  attempt_ticket start(time_point now, const std::vector<std::size_t>& tried = {});
+
+  /// Whether it matters to hear of its first token at once, and not with its end.
+  bool wants_first_token(const attempt_ticket& x) const {
+    return x.decides || ttft_seconds(x.began) == 0;
+  }
+  void begun(attempt_ticket& x, time_point now, std::chrono::nanoseconds ttft);
+
   void completed(const attempt_ticket& x, time_point now,
                  std::optional<std::chrono::nanoseconds> ttft);
   void failed(const attempt_ticket& x, time_point now, const failure& why);
@@ -63,6 +72,7 @@ public:
 
 private:
   void observe(time_point now, std::chrono::nanoseconds ttft);
+  void note_key(std::size_t key, time_point now, const failure& why);
 
   std::size_t max_concurrency_;
   unsigned weight_;

@@ -17,6 +17,7 @@ using order_ptr = std::shared_ptr<llm_order>;
 
 struct answer_deltas;
 struct answer_found;
+struct attempt_begun;
 struct attempt_failed;
 struct ask_store;
 struct body_arrived;
@@ -93,6 +94,7 @@ using conversation_actor = caf::typed_actor<caf::reacts_to<turn_ptr>,        //
 using llm_pool_actor = caf::typed_actor<caf::reacts_to<order_ptr>,       //
                                         caf::reacts_to<order_cancelled>, //
                                         caf::reacts_to<llm_client_idle>, //
+                                        caf::reacts_to<attempt_begun>,   //
                                         caf::reacts_to<attempt_failed>,  //
                                         caf::reacts_to<retry_due>,       //
                                         caf::reacts_to<upstream_probed>, //

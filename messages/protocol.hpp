@@ -97,6 +97,7 @@ struct order_completed {
 struct order_failed {
   turn_id id;
   failure why;
+  spent_upstream spent = {};
 };
 
 /// Answer of the journal to `store_turn`.
@@ -120,8 +121,15 @@ struct order_cancelled {
 /// One try of an order.
 struct llm_attempt {
   order_ptr order;
-  std::size_t upstream; ///< its number
-  std::size_t key;      ///< number among the upstream's keys
+  std::size_t upstream;          ///< its number
+  std::size_t key;               ///< number among the upstream's keys
+  bool tell_first_token = false; ///< the pool wants an `attempt_begun`
+};
+
+/// The first delta of a stream has come.
+struct attempt_begun {
+  turn_id id;
+  std::chrono::nanoseconds ttft;
 };
 
 /// A client has finished its attempt and can take the next.
@@ -255,6 +263,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::turn_stored)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::queue_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::order_cancelled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::llm_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::attempt_begun)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::attempt_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::retry_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::upstream_probed)

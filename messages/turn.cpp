@@ -56,7 +56,7 @@ void llm_order::complete(answer x, origin_ptr origin) {
 
 void llm_order::fail(failure why) {
   settled_ = true;
-  caf::anon_send(customer, order_failed{id, std::move(why)});
+  caf::anon_send(customer, order_failed{id, std::move(why), spent});
 }
 
 void llm_order::forget() {

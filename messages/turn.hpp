@@ -51,9 +51,10 @@ public:
   thread_key key;
   bool stateless = false; ///< remembers nothing and is never queued
   std::string request_id;
-  std::string answer_id;   ///< of the completion
-  std::time_t created = 0; ///< of the completion
-  route_ptr route;         ///< who may answer
+  std::string answer_id;             ///< of the completion
+  std::time_t created = 0;           ///< of the completion
+  route_ptr route;                   ///< who may answer
+  std::vector<std::size_t> refusing; ///< upstreams that do not take such a request
   chat_parameters parameters;
   message_list instructions; ///< replace the thread's, unless empty
   message_list messages;     ///< all others, as the client sent them
@@ -72,14 +73,22 @@ private:
   bool settled_ = false;
 };
 
+/// What a turn has used up at upstreams, over all of its orders.
+struct spent_upstream {
+  unsigned attempts = 0; ///< begun
+  /// When its time is over; known from its first attempt on.
+  std::chrono::steady_clock::time_point ends = std::chrono::steady_clock::time_point::max();
+};
+
 /// How far the pool has got with an order. The pool's own.
 struct order_progress {
   std::size_t group = 0;                ///< of the route
-  unsigned attempts = 0;                ///< begun
   unsigned attempts_in_group = 0;       ///< begun, other keys not counted
   std::vector<std::size_t> failed = {}; ///< upstreams of the group that are not asked again for now
-  std::optional<failure> last = {};     ///< of the last attempt
-  std::chrono::steady_clock::time_point ends = std::chrono::steady_clock::time_point::max();
+  std::optional<std::size_t> asked = {};    ///< the upstream of the last attempt
+  std::vector<std::size_t> tried_keys = {}; ///< of that
+  std::vector<std::size_t> suspects = {};   ///< those of them that got a 403
+  std::optional<failure> last = {};         ///< of the last attempt
 };
 
 /// One completion, asked of the pool by a conversation.
@@ -103,6 +112,8 @@ public:
   message_list prompt;
   context_size context;
   route_ptr route;
+  std::vector<std::size_t> refusing = {}; ///< upstreams that do not take such a request
+  spent_upstream spent;                   ///< from the turn's orders before this one
   order_progress progress;
   std::chrono::steady_clock::time_point queued = {};
 

@@ -21,7 +21,7 @@ struct fixture {
 
   void fail(int times = 1) {
     for (int i = 0; i < times; ++i)
-      breaker.failed(now, breaker.started(now));
+      breaker.failed(now, breaker.started(now), now);
   }
 
   void succeed(int times = 1) {
@@ -116,8 +116,34 @@ CAF_TEST(attempts from before it opened do not change it) {
   fail(3);
   breaker.succeeded(now, early);
   CAF_CHECK(!breaker.allows(now));
-  breaker.failed(now, early);
+  breaker.failed(now, early, now);
   CAF_CHECK(breaker.open_until() == now + 5s);
+}
+
+CAF_TEST(failures of attempts from before it closed do not open it again) {
+  const auto before = now;
+  fail(3);
+  now += 5s;
+  succeed();
+  for (int i = 0; i < 10; ++i)
+    breaker.failed(now, false, before);
+  CAF_CHECK(breaker.allows(now));
+  fail(3);
+  CAF_CHECK(!breaker.allows(now));
+}
+
+CAF_TEST(an attempt that does not come to a decision does not keep others away for ever) {
+  fail(3);
+  now += 5s;
+  CAF_CHECK(breaker.started(now));
+  now += 4s;
+  CAF_CHECK(!breaker.allows(now));
+  now += 1s;
+  CAF_CHECK(breaker.started(now));
+  breaker.succeeded(now, true);
+  CAF_CHECK(breaker.now_is(now) == state::closed);
+  breaker.failed(now, true, now); // the first one, at last: like any other
+  CAF_CHECK(breaker.allows(now));
 }
 
 CAF_TEST(a sign of life makes it half open before its time) {

@@ -38,8 +38,8 @@ struct received : std::tuple<std::vector<Ts>...> {
 
 using request_inbox = received<answer_deltas, turn_committed, turn_replayed, turn_failed,
                                stream_drained, stream_silent, client_gone>;
-using pool_inbox =
-    received<order_ptr, order_cancelled, llm_client_idle, attempt_failed, queue_tick>;
+using pool_inbox = received<order_ptr, order_cancelled, llm_client_idle, attempt_begun,
+                            attempt_failed, queue_tick>;
 using client_inbox = received<llm_attempt, order_cancelled, credit_granted>;
 using journal_inbox = received<load_thread, find_answer, store_turn, ask_store, change_thread>;
 using conversation_inbox =
@@ -86,13 +86,10 @@ struct fixture : test_coordinator_fixture<> {
 
   llm_pool_actor pool_probe(const std::shared_ptr<pool_inbox>& in) {
     return adopt(sys.spawn([in](llm_pool_actor::pointer) -> llm_pool_actor::behavior_type {
-      return {collect<order_ptr>(in),
-              collect<order_cancelled>(in),
-              collect<llm_client_idle>(in),
-              collect<attempt_failed>(in),
-              [](retry_due) {},
-              [](upstream_probed) {},
-              collect<queue_tick>(in)};
+      return {collect<order_ptr>(in),       collect<order_cancelled>(in),
+              collect<llm_client_idle>(in), collect<attempt_begun>(in),
+              collect<attempt_failed>(in),  [](retry_due) {},
+              [](upstream_probed) {},       collect<queue_tick>(in)};
     }));
   }
 

@@ -32,27 +32,49 @@ CAF_TEST(an upstream without keys has one that is none) {
 }
 
 CAF_TEST(a refused key rests longer each time until it is accepted) {
-  key_ring keys{2};
-  CAF_CHECK(keys.refused(0, start) == 5s);
-  CAF_CHECK_EQUAL(take(keys, 2, start), (numbers{1, 1}));
-  CAF_CHECK_EQUAL(keys.resting(start), 1u);
-  CAF_CHECK(keys.refused(0, start + 5s) == 10s);
-  CAF_CHECK(keys.refused(0, start + 15s) == 20s);
-  auto now = start + 35s;
+  key_ring keys{1};
+  auto now = start;
+  for (const auto rest : {5s, 10s, 20s, 40s}) {
+    keys.refused(0, now);
+    CAF_CHECK(keys.usable_at() == now + rest);
+    now = keys.usable_at();
+  }
   for (int i = 0; i < 10; ++i) {
     keys.refused(0, now);
-    now += key_ring::longest_rest;
+    now = keys.usable_at();
   }
-  CAF_CHECK(keys.refused(0, now) == key_ring::longest_rest);
-  keys.accepted(0);
-  CAF_CHECK(keys.refused(0, now + 1h) == 5s);
+  keys.refused(0, now);
+  CAF_CHECK(keys.usable_at() == now + key_ring::longest_rest);
+  now = keys.usable_at();
+  keys.accepted(0, now);
+  keys.refused(0, now);
+  CAF_CHECK(keys.usable_at() == now + 5s);
 }
 
-CAF_TEST(attempts that were under way do not lengthen the rest) {
+CAF_TEST(others are used while a key rests) {
+  key_ring keys{2};
+  keys.refused(0, start);
+  CAF_CHECK_EQUAL(take(keys, 2, start), (numbers{1, 1}));
+  CAF_CHECK_EQUAL(keys.resting(start), 1u);
+}
+
+CAF_TEST(keys that were tried are left out) {
+  key_ring keys{3};
+  CAF_CHECK(keys.take(start, {0}) == 1u);
+  CAF_CHECK(keys.take(start, {0, 2}) == 1u);
+  CAF_CHECK(!keys.take(start, {0, 1, 2}));
+  CAF_CHECK(keys.has_usable_beside(start, {0, 1}));
+  keys.refused(2, start);
+  CAF_CHECK(!keys.has_usable_beside(start, {0, 1}));
+}
+
+CAF_TEST(attempts that were under way neither lengthen the rest nor end it) {
   key_ring keys{1};
   keys.refused(0, start);
-  CAF_CHECK(keys.refused(0, start + 1s) == 5s);
+  keys.refused(0, start + 1s);
   CAF_CHECK(keys.usable_at() == start + 5s);
+  keys.accepted(0, start + 2s);
+  CAF_CHECK(keys.all_refused(start + 2s));
 }
 
 CAF_TEST(a limited key is used again after its time) {

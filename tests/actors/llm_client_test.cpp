@@ -62,13 +62,13 @@ struct client_fixture : fixture {
     return out;
   }
 
-  turn_id order(std::size_t target = 0) {
+  turn_id order(std::size_t target = 0, bool tell_first_token = false) {
     auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester_actor);
     x->context = {3, 5};
     x->parameters.forwarded = R"(,"seed":7)";
-    x->progress.attempts = 2;
+    x->spent.attempts = 2;
     const auto id = x->id;
-    send(aut, llm_attempt{std::move(x), target, 4});
+    send(aut, llm_attempt{std::move(x), target, 4, tell_first_token});
     return id;
   }
 
@@ -165,6 +165,19 @@ CAF_TEST(the pool hears whether the requester has seen deltas) {
   sched.run();
   CAF_CHECK(pool->last<attempt_failed>().begun);
   pool->last<attempt_failed>().order->forget();
+}
+
+CAF_TEST(the pool hears of the first token at once if it asks for that) {
+  const auto id = order(0, true);
+  deltas("x");
+  deltas("y");
+  CAF_REQUIRE_EQUAL(pool->count<attempt_begun>(), 1u);
+  CAF_CHECK_EQUAL(pool->last<attempt_begun>().id, id);
+  exchange().listener->on_completed(answer_of("xy"));
+  sched.run();
+  order();
+  deltas("x");
+  CAF_CHECK_EQUAL(pool->count<attempt_begun>(), 1u);
 }
 
 CAF_TEST(the pool hears how long the first delta took) {

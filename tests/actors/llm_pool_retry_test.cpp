@@ -16,7 +16,7 @@ CAF_TEST(a fault of the moment is tried again on the only upstream after a pause
   CAF_CHECK_EQUAL(options.counters->resting.load(), 1u);
   pass(options.retry.base_delay);
   CAF_REQUIRE_EQUAL(attempts(), 2u);
-  CAF_CHECK_EQUAL(last().order->progress.attempts, 2u);
+  CAF_CHECK_EQUAL(last().order->spent.attempts, 2u);
   complete();
   CAF_CHECK_EQUAL(failures(), 0u);
   CAF_CHECK_EQUAL(counted().retries.load(), 1u);
@@ -149,6 +149,96 @@ CAF_TEST(without a usable key the upstream is not asked) {
   CAF_CHECK_EQUAL(attempts(), 3u);
 }
 
+CAF_TEST(a forbidden request is tried with each key and harms none of them) {
+  targets[0].keys = 3;
+  options.retry.max_attempts = 10;
+  start();
+  order();
+  for (int i = 0; i < 3; ++i)
+    fail(upstream_forbidden);
+  CAF_CHECK_EQUAL(attempts(), 3u);
+  CAF_CHECK(failed().kind == upstream_forbidden);
+  CAF_CHECK_EQUAL(counted().resting_keys.load(), 0u);
+}
+
+CAF_TEST(a forbidden key is set aside when another one gets the request through) {
+  targets[0].keys = 2;
+  start();
+  order();
+  const auto bad = last().key;
+  fail(upstream_forbidden);
+  CAF_CHECK_EQUAL(last().key, 1 - bad);
+  complete();
+  CAF_CHECK_EQUAL(counted().resting_keys.load(), 1u);
+  order();
+  CAF_CHECK_EQUAL(last().key, 1 - bad);
+}
+
+CAF_TEST(each key is tried once a turn even if it need not rest) {
+  targets[0].keys = 2;
+  options.retry = {.max_attempts = 10, .attempts_per_group = 1};
+  start();
+  order();
+  failure slow{upstream_rate_limited, "slow"};
+  slow.retry_after = "0";
+  fail(slow);
+  fail(slow);
+  CAF_CHECK_EQUAL(attempts(), 2u);
+  CAF_CHECK_EQUAL(failures(), 1u);
+}
+
+CAF_TEST(a turn that finds out that an upstream has not recovered does not suffer for it) {
+  add("b");
+  route_to({{0, 1}});
+  options.breaker.consecutive_failures = 1;
+  options.retry = {.attempts_per_group = 1, .budget = 0};
+  start();
+  order();
+  const auto bad = last().upstream;
+  fail(upstream_unreachable);
+  CAF_CHECK_EQUAL(failures(), 1u);
+  for (const auto pause : {5s, 10s, 20s}) {
+    pass(pause);
+    order();
+    CAF_CHECK_EQUAL(last().upstream, bad);
+    fail(upstream_unreachable);
+    CAF_REQUIRE_EQUAL(last().upstream, 1 - bad);
+    complete();
+  }
+  CAF_CHECK_EQUAL(failures(), 1u);
+}
+
+CAF_TEST(an upstream is back with the first token of the turn that tries it) {
+  options.breaker.consecutive_failures = 1;
+  options.retry.max_attempts = 1;
+  start();
+  order();
+  fail(upstream_unreachable);
+  pass(5s);
+  const auto id = order();
+  CAF_CHECK(last().tell_first_token);
+  order();
+  CAF_CHECK_EQUAL(attempts(), 2u);
+  send(aut, attempt_begun{id, 100ms});
+  order();
+  CAF_CHECK_EQUAL(clients.size(), 2u);
+  CAF_CHECK_EQUAL(counted().state.load(), 0u);
+}
+
+CAF_TEST(attempts of an earlier order of the turn count) {
+  options.retry.max_attempts = 3;
+  start();
+  auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester);
+  x->route = where;
+  x->spent = {2, sys.clock().now() + 10s};
+  send(aut, std::move(x));
+  fail(upstream_error);
+  pass(1min);
+  CAF_CHECK_EQUAL(attempts(), 1u);
+  CAF_CHECK_EQUAL(failures(), 1u);
+  CAF_CHECK_EQUAL(customer->last<order_failed>().spent.attempts, 3u);
+}
+
 CAF_TEST(a limited key is replaced and used again after its time) {
   targets[0].keys = 2;
   start();
@@ -243,7 +333,7 @@ CAF_TEST(turns go to the fall - back while an upstream is left alone) {
   complete();
   order();
   CAF_CHECK_EQUAL(last().upstream, 1u);
-  CAF_CHECK_EQUAL(last().order->progress.attempts, 1u);
+  CAF_CHECK_EQUAL(last().order->spent.attempts, 1u);
   complete();
   pass(5s);
   order();
@@ -283,6 +373,7 @@ CAF_TEST(retries stop where the budget ends but fall - backs do not ) {
   }
   CAF_CHECK_EQUAL(failures(), 0u);
   CAF_CHECK(counted(0).retries.load() >= 29 && counted(0).retries.load() <= 30);
+
   CAF_CHECK_EQUAL(counted(0).fallbacks.load(), 100u);
 }
 
@@ -333,10 +424,10 @@ CAF_TEST(no attempt begins after the turn has had its time) {
 CAF_TEST(all attempts of a turn share its time) {
   start();
   order();
-  const auto ends = last().order->progress.ends;
+  const auto ends = last().order->spent.ends;
   fail(upstream_error);
   pass(1s);
-  CAF_CHECK(last().order->progress.ends == ends);
+  CAF_CHECK(last().order->spent.ends == ends);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -99,25 +99,44 @@ CAF_TEST(groups that share an upstream share its places) {
   CAF_CHECK(runs);
 }
 
-CAF_TEST(an upstream that refuses a parameter is not asked) {
-  targets[0].policy = parameter_policy{.refuse = {"audio"}};
+CAF_TEST(an upstream that does not take such a request is not asked) {
   add("b");
   route_to({{0}, {1}});
   start();
-  order(R"(,"audio":{})");
+  order({0});
   CAF_CHECK_EQUAL(last().upstream, 1u);
-  order(R"(,"seed":1)");
+  order();
   CAF_CHECK_EQUAL(last(1).upstream, 0u);
 }
 
-CAF_TEST(a parameter that all upstreams refuse is an error of the client) {
-  targets[0].policy = parameter_policy{.refuse = {"audio"}};
+CAF_TEST(a turn that only a busy upstream may take holds up no others) {
+  add("b");
+  route_to({{0, 1}});
+  targets[0].max_concurrency = 1;
   start();
-  order(R"(,"audio":{})");
-  CAF_REQUIRE_EQUAL(failures(), 1u);
-  CAF_CHECK_EQUAL(failed().http_status(), 400);
-  CAF_CHECK_EQUAL(failed().param, "audio");
-  CAF_CHECK_EQUAL(failed().code, "unsupported_parameter");
+  order({1});
+  order({1}); // waits
+  CAF_CHECK_EQUAL(options.counters->waiting.load(), 1u);
+  order();
+  CAF_CHECK_EQUAL(options.counters->waiting.load(), 1u);
+  CAF_CHECK_EQUAL(last(1).upstream, 1u);
+}
+
+CAF_TEST(a member that hangs does not attract the turns of the others) {
+  add("b");
+  route_to({{0, 1}});
+  start();
+  std::size_t silent = 0;
+  for (int i = 0; i < 200; ++i) {
+    order();
+    for (std::size_t c = 0; c < clients.size(); ++c)
+      if (last(c).order && last(c).upstream == 0)
+        complete(c, 300ms);
+    silent = 0;
+    for (std::size_t c = 0; c < clients.size(); ++c)
+      silent += last(c).order && last(c).upstream == 1;
+  }
+  CAF_CHECK_LESS(silent, 10u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

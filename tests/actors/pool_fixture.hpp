@@ -63,10 +63,10 @@ struct pool_fixture : fixture {
     }));
   }
 
-  turn_id order(const std::string& forwarded = {}) {
+  turn_id order(std::vector<std::size_t> refusing = {}) {
     auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester);
     x->route = where;
-    x->parameters.forwarded = forwarded;
+    x->refusing = std::move(refusing);
     const auto id = x->id;
     send(aut, std::move(x));
     return id;

@@ -19,11 +19,16 @@ failure with_retry_after(const std::string& text) {
 CAF_TEST(faults of requests and of ours are never retried) {
   using enum error_kind;
   for (const auto kind :
-       {invalid_request, model_not_found, upstream_rejected, context_too_long, client_gone,
-        shutting_down, overloaded, queue_timeout, internal, upstream_total_timeout,
-        upstream_unavailable, storage_unavailable, thread_busy}) {
+       {invalid_request, model_not_found, client_gone, shutting_down, overloaded, queue_timeout,
+        internal, upstream_total_timeout, upstream_unavailable, storage_unavailable, thread_busy}) {
     const auto rule = rule_for(kind);
-    CAF_CHECK(!rule.other_key && !rule.again && !rule.elsewhere && !rule.counts);
+    CAF_CHECK(!rule.other_key && !rule.again && !rule.elsewhere);
+    CAF_CHECK(rule.upstream == health::unknown && rule.key == key_fault::none);
+  }
+  for (const auto kind : {upstream_rejected, context_too_long, upstream_answer_too_long}) {
+    const auto rule = rule_for(kind);
+    CAF_CHECK(!rule.other_key && !rule.again && !rule.elsewhere);
+    CAF_CHECK(rule.upstream == health::works && rule.key == key_fault::none);
   }
 }
 
@@ -31,21 +36,27 @@ CAF_TEST(faults of the moment are tried again and everything of the upstream els
   using enum error_kind;
   for (const auto kind : {upstream_unreachable, upstream_connect_timeout, upstream_tls_timeout,
                           upstream_error, upstream_cut}) {
-    CAF_CHECK(rule_for(kind).again && rule_for(kind).elsewhere && rule_for(kind).counts);
-    CAF_CHECK(!rule_for(kind).other_key);
+    const auto rule = rule_for(kind);
+    CAF_CHECK(rule.again && rule.elsewhere && !rule.other_key);
+    CAF_CHECK(rule.upstream == health::fails);
   }
-  for (const auto kind :
-       {upstream_tls_failed, upstream_timeout, upstream_first_token_timeout, upstream_idle_timeout})
-    CAF_CHECK(!rule_for(kind).again && rule_for(kind).elsewhere && rule_for(kind).counts);
+  for (const auto kind : {upstream_tls_failed, upstream_timeout, upstream_first_token_timeout,
+                          upstream_idle_timeout}) {
+    const auto rule = rule_for(kind);
+    CAF_CHECK(!rule.again && rule.elsewhere && rule.upstream == health::fails);
+  }
 }
 
 CAF_TEST(faults of a key ask for another key and are no fault of the upstream) {
-  for (const auto kind : {error_kind::upstream_rate_limited, error_kind::upstream_auth_failed}) {
-    CAF_CHECK(rule_for(kind).other_key && rule_for(kind).elsewhere);
-    CAF_CHECK(!rule_for(kind).counts);
+  using enum error_kind;
+  for (const auto kind : {upstream_rate_limited, upstream_auth_failed, upstream_forbidden}) {
+    const auto rule = rule_for(kind);
+    CAF_CHECK(rule.other_key && rule.elsewhere && rule.upstream == health::works);
+    CAF_CHECK_EQUAL(rule.again, kind == upstream_rate_limited);
   }
-  CAF_CHECK(rule_for(error_kind::upstream_rate_limited).again);
-  CAF_CHECK(!rule_for(error_kind::upstream_auth_failed).again);
+  CAF_CHECK(rule_for(upstream_rate_limited).key == key_fault::limited);
+  CAF_CHECK(rule_for(upstream_auth_failed).key == key_fault::refused);
+  CAF_CHECK(rule_for(upstream_forbidden).key == key_fault::suspect);
 }
 
 CAF_TEST(a pause is random up to a bound that doubles) {

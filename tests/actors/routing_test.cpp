@@ -93,6 +93,20 @@ CAF_TEST(equal groups are one group) {
     CAF_CHECK_EQUAL(routes.groups()[group.number], group.members);
 }
 
+CAF_TEST(what upstreams refuse is known before they are asked) {
+  config.upstreams[0].parameters.refuse = {"audio"};
+  const routing_table routes{config};
+  chat_parameters wanted;
+  wanted.forwarded = R"(,"audio":{})";
+  auto refused = routes.refused(*routes.find("t", "gpt"), wanted);
+  CAF_CHECK_EQUAL(refused.upstreams, std::vector<std::size_t>{0});
+  CAF_CHECK_EQUAL(refused.parameter, "");
+  refused = routes.refused(*routes.find("t", "mini"), wanted); // only the first one has it
+  CAF_CHECK_EQUAL(refused.parameter, "audio");
+  wanted.forwarded = R"(,"seed":1)";
+  CAF_CHECK(routes.refused(*routes.find("t", "mini"), wanted).upstreams.empty());
+}
+
 CAF_TEST(tenants are told of the models that they may name) {
   CAF_CHECK_EQUAL(models(), (strings{"gpt", "mini", "qwen"}));
   config.routes = {{{"best", "g*"}, {}, {{"a"}}}, {{"secret"}, {"vip"}, {{"a"}}}};

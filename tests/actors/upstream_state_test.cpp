@@ -69,11 +69,32 @@ CAF_TEST(a refused key is set aside and the upstream goes on with the other) {
   CAF_CHECK_EQUAL(state.start(now).key, 1u);
 }
 
-CAF_TEST(a key without money is set aside like a refused one) {
-  fail(error_kind::upstream_rate_limited, "1", "insufficient_quota");
-  fail(error_kind::upstream_rate_limited, "1", "insufficient_quota");
-  CAF_CHECK(!state.is_usable(now + 2s));
-  CAF_CHECK(state.problem(now).kind == error_kind::upstream_auth_failed);
+CAF_TEST(a key that is only suspected is used on) {
+  fail(error_kind::upstream_forbidden);
+  fail(error_kind::upstream_forbidden);
+  CAF_CHECK(state.is_usable(now));
+  CAF_CHECK_EQUAL(state.keys.resting(now), 0u);
+}
+
+CAF_TEST(what ran out of time tells nothing) {
+  fail(error_kind::upstream_error);
+  fail(error_kind::upstream_error);
+  now += 5s;
+  fail(error_kind::upstream_total_timeout);
+  CAF_CHECK(state.breaker.now_is(now) == circuit_breaker::state::half_open);
+}
+
+CAF_TEST(the first token decides and not the end of the answer) {
+  fail(error_kind::upstream_error);
+  fail(error_kind::upstream_error);
+  now += 5s;
+  auto ticket = state.start(now);
+  CAF_REQUIRE(ticket.decides);
+  CAF_CHECK(state.wants_first_token(ticket));
+  CAF_CHECK(!state.is_usable(now));
+  state.begun(ticket, now, 100ms);
+  CAF_CHECK(state.breaker.now_is(now) == circuit_breaker::state::closed);
+  CAF_CHECK(!state.wants_first_token(state.start(now)));
 }
 
 CAF_TEST(a limited key cools down for as long as it was told) {
@@ -89,6 +110,14 @@ CAF_TEST(absurd cool - downs are not taken literally) {
   state = make(1);
   fail(error_kind::upstream_rate_limited, "86400");
   CAF_CHECK(state.is_usable(now + 10min));
+}
+
+CAF_TEST(the last key is used on when its upstream names no time) {
+  fail(error_kind::upstream_rate_limited);
+  CAF_CHECK_EQUAL(state.keys.resting(now), 1u);
+  fail(error_kind::upstream_rate_limited, "0");
+  CAF_CHECK_EQUAL(state.keys.resting(now), 1u);
+  CAF_CHECK(state.is_usable(now));
 }
 
 CAF_TEST(the only key is used on when its upstream names no time) {
@@ -110,6 +139,20 @@ CAF_TEST(a slow upstream has more load) {
   answer(state, 300ms);
   answer(other, 100ms);
   CAF_CHECK_GREATER(state.load(now), other.load(now));
+}
+
+CAF_TEST(an upstream that has not shown how fast it is counts as slow while it is asked) {
+  auto silent = make();
+  answer(state, 300ms);
+  CAF_CHECK_LESS(silent.load(now), state.load(now)); // worth a try
+  silent.start(now);
+  CAF_CHECK_GREATER(silent.load(now), state.load(now));
+}
+
+CAF_TEST(a silent upstream is a slow one) {
+  const auto ticket = state.start(now);
+  state.failed(ticket, now + 60s, {error_kind::upstream_first_token_timeout, "late"});
+  CAF_CHECK_GREATER(state.ttft_seconds(now + 60s), 50.0);
 }
 
 CAF_TEST(slowness is forgotten with time) {

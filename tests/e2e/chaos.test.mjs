@@ -10,7 +10,8 @@ const SECONDS = Number(process.env.CHAOS_SECONDS ?? 15);
 const SEED = Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000);
 const WORKERS = 40;
 const TOTAL = 6_000; // total_timeout and the wait for a busy thread, ms
-const DEADLINE = 2 * TOTAL + 4_000;
+const WAIT = 5_000; // for a place at the upstreams
+const DEADLINE = 2 * TOTAL + WAIT + 4_000;
 
 /** mulberry32: small, seeded, good enough to choose faults. */
 function randomFrom(seed) {
@@ -29,7 +30,7 @@ const codes = {
   rate_limit: ['rate_limit_exceeded'],
   server_error: ['upstream_error', 'upstream_timeout'],
   expired_key: ['upstream_auth_failed'],
-  forbidden: ['upstream_auth_failed'],
+  forbidden: ['upstream_forbidden', 'upstream_auth_failed'],
   not_found_model: ['model_not_found'],
   bad_request: ['invalid_value'],
   stall: ['upstream_first_token_timeout', 'upstream_idle_timeout'],
@@ -45,7 +46,7 @@ const codes = {
 };
 // What clients hear when no upstream was asked, because all rest after earlier faults.
 const resting = ['upstream_unavailable', 'rate_limit_exceeded', 'upstream_auth_failed'];
-// Ours, of a thread that is busy.
+// Ours: all places at the upstreams are taken, or the thread is busy.
 const busy = ['queue_timeout', 'thread_queue_full'];
 
 const randomFault = random => {
@@ -96,6 +97,7 @@ function explain(turn, log, faultsSoFar) {
   const lines = log.get(turn.request) ?? [];
   if (turn.complete) {
     assert.ok(turn.answer.includes(`"${turn.text}"`), `a strange answer: ${JSON.stringify(turn)}`);
+    assert.equal(turn.answer.split('This is turn').length, 2, `two answers in one: ${JSON.stringify(turn)}`);
     // Of an answer without [DONE] or behind a drip, the words are there all the same.
     assert.ok(lines.some(x => ['complete', 'no_done'].includes(x.outcome) || x.status === 200),
               `nobody answered ${JSON.stringify(turn)}`);
@@ -103,7 +105,7 @@ function explain(turn, log, faultsSoFar) {
   }
   assert.ok(turn.code, `neither an answer nor an error: ${JSON.stringify(turn)}`);
   if (busy.includes(turn.code)) {
-    assert.ok(turn.thread.startsWith('shared'), JSON.stringify(turn));
+    assert.ok(turn.code === 'queue_timeout' || turn.thread.startsWith('shared'), JSON.stringify(turn));
     return turn.code;
   }
   const possible = lines.flatMap(x => codes[x.kind] ?? []);
@@ -135,16 +137,18 @@ test(`${SECONDS} s of random faults, seed ${SEED}`, { timeout: (SECONDS + 90) * 
   const simulators = [await startSimulator(t, { model, config: { seed: SEED } }),
                       await startSimulator(t, { model, config: { seed: SEED + 1 } })];
   const limits = { first_token_timeout: '800ms', answer_timeout: '1500ms', idle_timeout: '800ms',
-                   total_timeout: `${TOTAL}ms`, idle_connection_timeout: '500ms', max_concurrency: 60 };
+                   total_timeout: `${TOTAL}ms`, idle_connection_timeout: '500ms', max_concurrency: 12 };
   const server = await startServer(t, { env: { FIRST: 'key-aaaa,key-bbbb', SECOND: 'key-cccc' }, config: {
     server: { metrics: true, sse_keepalive: '300ms' },
     threads: { idle_after: '1s', wait_timeout: `${TOTAL}ms`, max_waiting: 8 },
+    routing: { wait_timeout: `${WAIT}ms` },
     retry: { base_delay: '20ms', max_delay: '500ms' },
     breaker: { open_time: '300ms', max_open_time: '1s', window: '3s' },
     upstreams: [
       { name: 'first', kind: 'openai', base_url: simulators[0].url, api_key_env: 'FIRST', models: ['m'], ...limits },
       { name: 'second', kind: 'openai', base_url: simulators[1].url, api_key_env: 'SECOND', models: ['m'],
-        priority: 1, ...limits }],
+        // Side by side in every other run, else the one is the fall-back of the other.
+        priority: SEED % 2, ...limits }],
   } });
   const before = await figures(server);
 
@@ -168,7 +172,7 @@ test(`${SECONDS} s of random faults, seed ${SEED}`, { timeout: (SECONDS + 90) * 
       turns.push(turn);
       await takeTurn(server, own, turn);
       // Refusals come at once: without a pause they would be all of the load.
-      if (!turn.complete) await delay(own.below(50));
+      if (!turn.complete) await delay(own.below(200));
     }
   };
   await Promise.all([script, ...Array.from({ length: WORKERS }, (_, i) => worker(i))]);
@@ -198,7 +202,7 @@ test(`${SECONDS} s of random faults, seed ${SEED}`, { timeout: (SECONDS + 90) * 
     reasons[reason] = (reasons[reason] ?? 0) + 1;
   }
   t.diagnostic(`${turns.length} turns, seed ${SEED}: ${JSON.stringify(reasons)}`);
-  assert.ok(reasons.complete > turns.length / 10, 'the load got through at times');
+  assert.ok(reasons.complete > SECONDS * 2, 'the load got through at times');
 
   // What was answered is stored, once; what failed is not. Who left may or may not have a turn.
   for (const thread of new Set(turns.map(x => x.thread))) {

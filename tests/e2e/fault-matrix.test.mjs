@@ -32,7 +32,7 @@ const faults = {
   'HTTP 503, retry-after 1 s': [{ kind: 'server_error', status: 503, retry_after: '1s' }, waits(502, 'upstream_error')],
   'HTTP 504': [{ kind: 'server_error', status: 504 }, error(504, 'upstream_timeout', 1)],
   'HTTP 401, expired key': [{ kind: 'expired_key' }, error(502, 'upstream_auth_failed', 1)],
-  'HTTP 403': [{ kind: 'forbidden' }, error(502, 'upstream_auth_failed', 1)],
+  'HTTP 403': [{ kind: 'forbidden' }, error(403, 'upstream_forbidden', 1)],
   'HTTP 404, no such model': [{ kind: 'not_found_model' }, passed(404, 'model_not_found')],
   'HTTP 400, context too long': [{ kind: 'context_too_long' }, passed(400, 'context_length_exceeded')],
   'HTTP 400': [{ kind: 'bad_request' }, passed(400, 'invalid_value')],
