@@ -16,6 +16,13 @@ namespace {
 /// Of an error's body, so much is kept.
 constexpr std::size_t max_error_body = 64 * 1024;
 
+constexpr std::size_t status_at = 9; ///< in "HTTP/1.1 200 OK"
+
+/// Whether a head that is not complete is that of a final answer.
+bool is_final_head(const beast::flat_buffer& input) {
+  return input.size() > status_at && static_cast<const char*>(input.data().data())[status_at] > '1';
+}
+
 upstream_fault refused(failure why) {
   return {std::move(why), "refused by the codec"};
 }
@@ -63,6 +70,7 @@ std::optional<upstream_fault> answer_reader::feed(beast::flat_buffer& input,
     if (parser_->is_done() && parser_->is_interim())
       start_parser();
   }
+  begun_ = begun_ || parser_->status() >= 200 || is_final_head(input);
   move_into(out, deltas_);
   return std::nullopt;
 }
@@ -72,7 +80,7 @@ void answer_reader::on_body(std::string_view piece) {
     return;
   if (is_stream()) {
     if (!events_.feed(piece, [this](std::string_view data) { on_event(data); }))
-      problem_ = failure{error_kind::upstream_error,
+      problem_ = failure{error_kind::upstream_answer_too_long,
                          "The upstream model sent an event that is too large."};
     return;
   }
@@ -81,7 +89,9 @@ void answer_reader::on_body(std::string_view piece) {
   if (whole_.size() + piece.size() <= (good ? expected_.max_bytes : max_error_body))
     whole_ += piece;
   else if (good)
-    problem_ = failure{error_kind::upstream_error, "The upstream model's answer is too long."};
+    problem_ = failure{error_kind::upstream_answer_too_long,
+                       "The upstream model's answer is longer than "
+                           + std::to_string(expected_.max_bytes) + " bytes."};
 }
 
 void answer_reader::on_event(std::string_view data) {

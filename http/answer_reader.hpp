@@ -57,6 +57,17 @@ public:
     return answer_.complete();
   }
 
+  /// A byte of the answer itself is there, and not only of 100 Continue and alike.
+  bool has_begun() const {
+    return begun_;
+  }
+
+  /// HTTP 408 and the end: what a server says to a connection that was idle for too long. It has
+  /// read no request. Source: RFC 9110, 15.5.9.
+  bool gave_up_waiting() const {
+    return parser_->is_header_done() && parser_->status() == 408 && !parser_->keep_alive();
+  }
+
   /// Grows with each delta of a stream, and with each piece of another body.
   std::uint64_t progress() const {
     return progress_;
@@ -93,6 +104,7 @@ private:
   std::string whole_; ///< a body that is no stream of events
   std::vector<choice_delta> deltas_;
   std::uint64_t progress_ = 0;
+  bool begun_ = false;
   std::optional<failure> problem_;
 };
 

@@ -132,10 +132,11 @@ private:
   }
 
   void on_sent(const error_code& ec) {
-    sent_ = true;
-    // An answer may have come all the same, e.g. a refusal: reading tells.
-    if (ec && !reading_)
-      lost(ec);
+    sent_ = !ec;
+    // If it broke, reading tells, now or when there is credit again: an answer may have come all
+    // the same, e.g. a refusal.
+    if (!ec)
+      on_sending();
   }
 
   // -- receiving --------------------------------------------------------------------------------
@@ -172,6 +173,10 @@ private:
       fail(std::move(*bad));
       return;
     }
+    if (reused_ && listener_ && reader_->gave_up_waiting()) {
+      begin_anew();
+      return;
+    }
     note_progress();
     deliver();
     if (!listener_ && reader_->is_done())
@@ -181,11 +186,12 @@ private:
     read(); // to the end of the body
   }
 
-  /// Of a stream, deltas count and not bytes: comments and empty events may come for ever.
+  /// Of a stream, deltas count and not bytes: comments and empty events may come for ever. So may
+  /// interim answers before a plain one.
   void note_progress() {
     if (reader_->is_complete())
       clock_.complete(clock::now());
-    else if (!expected_.stream || reader_->progress() != progress_)
+    else if (expected_.stream ? reader_->progress() != progress_ : reader_->has_begun())
       clock_.progress(clock::now());
     progress_ = reader_->progress();
   }
@@ -214,16 +220,22 @@ private:
 
   /// The connection was lost before the first byte of an answer.
   void lost(const error_code& ec) {
-    if (reused_ && listener_) {
-      // The upstream closed it while it was idle; that is no failure.
-      reused_ = false;
-      reader_.reset(); // credit that comes while connecting must not start a read
-      close();
-      link_ = pool_->make(*strand_);
-      run();
-      return;
-    }
-    fail(no_answer(ec.message()));
+    if (reused_ && !heard_ && listener_)
+      begin_anew();
+    else
+      fail(no_answer(ec.message()));
+  }
+
+  /// The upstream gave the link up while it was idle, which is no failure: the request goes out
+  /// over a new one. Only while nothing of an answer has reached the listener.
+  void begin_anew() {
+    reused_ = false;
+    heard_ = false;
+    input_.clear();
+    reader_.reset(); // credit that comes while connecting must not start a read
+    close();
+    link_ = pool_->make(*strand_);
+    run();
   }
 
   void conclude(answer_reader::outcome outcome) {
@@ -299,7 +311,7 @@ private:
   std::optional<upstream_link::strand> strand_;
   bool reused_ = false;
   bool reading_ = false;
-  bool sent_ = false;
+  bool sent_ = false;  ///< the whole request
   bool heard_ = false; ///< a byte of an answer has come
 
   beast::flat_buffer input_;

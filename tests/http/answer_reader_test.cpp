@@ -70,6 +70,46 @@ CAF_TEST(each piece of a body that is no stream is progress) {
   }
 }
 
+CAF_TEST(an interim answer is no beginning) {
+  reader x{false};
+  x.feed("HTTP/1.1 100 Continue\r\n\r\n");
+  x.feed("HTTP/1.1 103 Early Hints\r\nx: y");
+  x.feed("\r\n\r\nHTTP/1.1 ");
+  CAF_CHECK(!x.aut.has_begun());
+  x.feed("2");
+  CAF_CHECK(x.aut.has_begun());
+}
+
+CAF_TEST(a server that waited for too long says so and closes) {
+  const std::pair<const char*, bool> table[] = {
+      {"HTTP/1.1 408 X\r\nconnection: close\r\n\r\n", true},
+      {"HTTP/1.1 408 X\r\ncontent-length: 5\r\n\r\n", false},
+      {"HTTP/1.1 400 X\r\nconnection: close\r\n\r\n", false},
+      {"HTTP/1.1 408 X\r\nconnection: close\r\n", false},
+  };
+  for (const auto& [bytes, expected] : table) {
+    reader x;
+    x.feed(bytes);
+    CAF_CHECK_EQUAL(x.aut.gave_up_waiting(), expected);
+  }
+}
+
+CAF_TEST(an answer above its limit is too long in every form) {
+  const auto kind = [](reader& x, const std::string& bytes) {
+    x.input.commit(
+        boost::asio::buffer_copy(x.input.prepare(bytes.size()), boost::asio::buffer(bytes)));
+    const auto bad = x.aut.feed(x.input, x.deltas);
+    return bad ? bad->why.kind : error_kind::internal;
+  };
+  reader event;
+  event.head();
+  CAF_CHECK(kind(event, "data: " + std::string(10'001, 'x'))
+            == error_kind::upstream_answer_too_long);
+  reader whole{false};
+  whole.head("application/json");
+  CAF_CHECK(kind(whole, std::string(10'001, ' ')) == error_kind::upstream_answer_too_long);
+}
+
 CAF_TEST(a cut before the first delta delivers none) {
   for (const boost::system::error_code ec : {boost::system::error_code{boost::asio::error::eof},
                                              {boost::asio::error::connection_reset}}) {
