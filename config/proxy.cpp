@@ -165,7 +165,9 @@ std::optional<proxy_address> parse_proxy(std::string_view text) {
 }
 
 bool is_exempt(std::string_view list, const base_url& target) {
-  const auto host = lower(target.host);
+  auto host = lower(target.host);
+  if (host.size() > 1 && host.back() == '.') // for the resolver only
+    host.pop_back();
   const auto entries = lower(list);
   constexpr const char* between = ", \t";
   for (auto at = entries.find_first_not_of(between); at != std::string::npos;) {

@@ -25,6 +25,13 @@ bool is_address(const std::string& host) {
   return !ec;
 }
 
+/// As certificates have it: the dot at the end of "example.com." is for the resolver only.
+std::string without_root(std::string host) {
+  if (host.size() > 1 && host.back() == '.')
+    host.pop_back();
+  return host;
+}
+
 std::string name_of(const tcp::endpoint& x) {
   return x.address().to_string() + " port " + std::to_string(x.port());
 }
@@ -167,7 +174,7 @@ void upstream_link::handshake(waiter who) {
   step_ = step::securing;
   input_ = {};
   expire_at(std::min(clock::now() + pool_->options.tls_timeout, ends_));
-  const auto& host = pool_->options.url.host;
+  const auto host = without_root(pool_->options.url.host);
   tls_ = std::make_unique<tls_stream>(std::move(socket_), pool_->tls);
   tls_->set_verify_callback(ssl::host_name_verification{host});
   if (!is_address(host))
@@ -251,6 +258,11 @@ void upstream_link::close() {
 bool upstream_link::is_fresh() {
   if (is_expired(clock::now()) || !lowest().is_open())
     return false;
+  if (tls_) { // what has left the socket may wait in OpenSSL, or before it
+    const auto* ssl = tls_->native_handle();
+    if (SSL_has_pending(ssl) || BIO_pending(SSL_get_rbio(ssl)) > 0)
+      return false;
+  }
   char byte = 0;
   // Readable means closed, or bytes that belong to no answer.
   return ::recv(lowest().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0

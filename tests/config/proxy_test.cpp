@@ -105,6 +105,8 @@ CAF_TEST(hosts are exempt by name and domain and address and network) {
       {"a.example:443", "http://a.example", false},
       {"a.example:443", "https://a.example/v1", true},
       {".example:8080", "http://a.example:8080", true},
+      {"a.example", "http://a.example.", true},
+      {".example", "http://a.example.:80", true},
       {"10.0.0.1", "http://10.0.0.1:5", true},
       {"10.0.0.1:5", "http://10.0.0.1:5", true},
       {"10.0.0.1:6", "http://10.0.0.1:5", false},
