@@ -3,6 +3,8 @@
 #include "http/proxy_tunnel.hpp"
 #include "http/tls_context.hpp"
 
+#include <boost/beast/core/string.hpp>
+
 #include <algorithm>
 
 namespace lang_agent::http {
@@ -16,27 +18,49 @@ constexpr std::size_t max_idle_links = 256;
 /// Shorter values are no secrets but words that answers are made of.
 constexpr std::size_t shortest_secret = 6;
 
+/// What clients must not see of a header: its value and, behind a scheme, the credentials alone.
+std::vector<std::string> secrets_of_header(const std::string& value) {
+  std::vector<std::string> out{value};
+  const auto blank = value.find(' ');
+  if (blank == std::string::npos || blank != value.rfind(' '))
+    return out;
+  for (const char* scheme : {"bearer", "basic", "token", "apikey", "api-key"})
+    if (boost::beast::iequals({value.data(), blank}, scheme))
+      out.push_back(value.substr(blank + 1));
+  return out;
+}
+
+/// A host of one plain word, as in a network of containers, is no secret: texts are full of it.
+bool is_telling(const std::string& host) {
+  return host.find_first_of(".:-0123456789") != std::string::npos;
+}
+
 /// What clients must not see.
 redaction secrets_of(const upstream_options& x) {
-  auto out = x.api_keys;
-  out.insert(out.end(), {x.url.authority, x.url.host});
-  const auto add = [&](std::string secret) {
+  auto secrets = x.api_keys;
+  std::vector<std::string> places;
+  const auto add_secret = [&](std::string secret) {
     if (secret.size() >= shortest_secret)
-      out.push_back(std::move(secret));
+      secrets.push_back(std::move(secret));
   };
-  for (const auto& [name, value] : x.headers) {
-    add(value);
-    add(value.substr(value.rfind(' ') + 1)); // without its scheme, e.g. Bearer
-  }
+  const auto add_place = [&](const std::string& host) {
+    if (is_telling(host))
+      places.push_back(host);
+  };
+  add_place(x.url.authority);
+  add_place(x.url.host);
+  for (const auto& [name, value] : x.headers)
+    for (auto& secret : secrets_of_header(value))
+      add_secret(std::move(secret));
   if (x.proxy) {
     const auto& credentials = x.proxy->credentials;
-    out.push_back(x.proxy->host);
-    add(credentials);
-    add(credentials.substr(credentials.find(':') + 1));
+    add_place(x.proxy->host);
+    add_secret(credentials);
+    add_secret(credentials.substr(credentials.find(':') + 1));
     if (!credentials.empty())
-      out.push_back(basic_authorization(credentials).substr(6));
+      secrets.push_back(basic_authorization(credentials).substr(6));
   }
-  return redaction{std::move(out)};
+  return redaction{std::move(secrets), std::move(places)};
 }
 
 } // namespace

@@ -12,15 +12,23 @@ public:
   /// Nothing is secret.
   redaction() = default;
 
-  /// Empty secrets are ignored.
-  explicit redaction(std::vector<std::string> secrets);
+  /// `secrets` are keys and credentials, `places` names of hosts. Empty ones are ignored.
+  explicit redaction(std::vector<std::string> secrets, std::vector<std::string> places = {});
 
-  /// The text with every secret replaced, whatever its case. A secret inside a longer word stays:
-  /// a host called "a" must not eat the language.
+  /// The text with all of them replaced, whatever their case. A secret goes wherever it stands,
+  /// e.g. behind a %20. Inside a longer word a place stays, and a secret so short that it may be a
+  /// part of one by chance: a host called "a1" must not eat the language.
   std::string operator()(std::string text) const;
 
 private:
-  std::vector<std::string> secrets_; ///< in lower case, the longest first
+  struct hidden {
+    std::string text; ///< in lower case
+    bool is_word;     ///< only as a word of its own
+  };
+
+  void add(std::string text, bool is_word);
+
+  std::vector<hidden> hidden_; ///< the longest first
 };
 
 } // namespace lang_agent::http

@@ -13,9 +13,17 @@ CAF_TEST(secrets are replaced wherever they stand and however they are written) 
 }
 
 CAF_TEST(a secret that is a part of the replacement or of other words does no harm) {
-  const redaction redact{{"a", "red"}};
+  const redaction redact{{"a"}, {"red"}};
   CAF_CHECK_EQUAL(redact("a red hat"), "[redacted] [redacted] hat");
   CAF_CHECK_EQUAL(redact("shared"), "shared");
+}
+
+CAF_TEST(a secret is replaced inside of words and a place is not ) {
+  const redaction redact{{"c2VjcmV0", "short"}, {"model-1.example"}};
+  CAF_CHECK_EQUAL(redact("Basic%20C2VjcmV0, xc2VjcmV0x"), "Basic%20[redacted], x[redacted]x");
+  CAF_CHECK_EQUAL(redact("short shortest"), "[redacted] shortest");
+  CAF_CHECK_EQUAL(redact("at model-1.example, a supermodel-1.example"),
+                  "at [redacted], a supermodel-1.example");
 }
 
 CAF_TEST(without secrets every text stays) {
