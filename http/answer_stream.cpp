@@ -223,8 +223,9 @@ std::optional<failure> answer_stream::grow(std::size_t bytes) {
   bytes_ += bytes;
   if (bytes_ <= max_bytes_)
     return std::nullopt;
-  return failure{error_kind::upstream_error, "The upstream model's answer is longer than "
-                                                 + std::to_string(max_bytes_) + " bytes."};
+  return failure{error_kind::upstream_answer_too_long, "The upstream model's answer is longer than "
+                                                           + std::to_string(max_bytes_)
+                                                           + " bytes."};
 }
 
 std::optional<failure> answer_stream::add(std::string_view data, std::vector<choice_delta>& out) {
@@ -238,7 +239,7 @@ std::optional<failure> answer_stream::add(std::string_view data, std::vector<cho
   if (document.parse(data, max_upstream_depth) != dom::spanned_document::outcome::ok)
     return broken("an event of its stream is no JSON object");
   if (has_error(document))
-    return decode_upstream_error(500, data, {}, redact_);
+    return decode_error_inside(data, redact_);
   if (auto usage = read_usage(member_of(document, "usage")); !usage.json.empty())
     usage_ = std::move(usage);
   const auto* list = member_of(document, "choices");

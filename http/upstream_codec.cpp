@@ -5,6 +5,8 @@
 #include "http/json.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 namespace lang_agent::http {
 
@@ -40,10 +42,11 @@ public:
       : parsed_(document_.parse(body, max_upstream_depth) == dom::spanned_document::outcome::ok),
         error_(parsed_ ? member_of(document_, "error") : nullptr) {}
 
-  /// Of its error object; a number only for the code. Empty when it is not there.
+  /// Of its error object; a number only where it may be a status. Empty when it is not there.
   std::string member(const char* name) const {
     const auto* x = error_ && error_->IsObject() ? find(*error_, name) : nullptr;
-    if (x && x->IsInt() && std::string_view{name} == "code")
+    const std::string_view wanted{name};
+    if (x && x->IsInt() && (wanted == "code" || wanted == "status"))
       return std::to_string(x->GetInt());
     return x && x->IsString() ? std::string{text(*x)} : std::string{};
   }
@@ -64,18 +67,94 @@ private:
 };
 
 error_kind kind_of(int status) {
-  switch (status) {
-  case 400:
-  case 404:
-  case 409:
-  case 413:
-  case 422:
-    return error_kind::upstream_rejected;
-  case 429:
+  if (status == 429)
     return error_kind::upstream_rate_limited;
-  default:
+  // Too early, or a token that is no longer valid: no matter of the request.
+  if (status == 425 || status == 498)
     return error_kind::upstream_error;
+  return status >= 400 && status <= 499 ? error_kind::upstream_rejected
+                                        : error_kind::upstream_error;
+}
+
+/// What an error would be as an answer of its own; 0 when it does not say.
+int status_inside(const error_body& said) {
+  for (const char* name : {"code", "status"}) {
+    const auto text = said.member(name);
+    int status = 0;
+    const auto* end = text.data() + text.size();
+    if (std::from_chars(text.data(), end, status).ptr == end && status >= 400 && status <= 599)
+      return status;
   }
+  const auto is = [&](std::string_view word) {
+    return said.member("code") == word || said.member("type") == word;
+  };
+  if (is("rate_limit_exceeded") || is("insufficient_quota"))
+    return 429;
+  if (is("context_length_exceeded") || is("exceed_context_size_error")
+      || is("invalid_request_error"))
+    return 400;
+  return 0;
+}
+
+/// Refusals that are no matter of the request but of who runs this server.
+std::optional<failure> trouble_of_operator(int status, const error_body& said) {
+  if (status == 407)
+    return failure{error_kind::upstream_unreachable,
+                   "The upstream model cannot be reached: its proxy refused the server's "
+                   "credentials. The operator of this server has to check them."};
+  if (status == 401 || status == 402)
+    return failure{error_kind::upstream_auth_failed,
+                   "The upstream model refused the server's credentials. The operator of this "
+                   "server has to check the upstream's API key and account."};
+  if (status == 429
+      && (said.member("code") == "insufficient_quota"
+          || said.member("type") == "insufficient_quota"))
+    return failure{error_kind::upstream_auth_failed,
+                   "The upstream model's quota is used up. The operator of this server has to look "
+                   "at the upstream's account."};
+  return std::nullopt;
+}
+
+failure forbidden(const std::string& message) {
+  return {error_kind::upstream_forbidden,
+          message.empty() ? "The upstream model refused this request (HTTP 403)."
+                          : "The upstream model refused this request: " + message};
+}
+
+failure meaning_of(int status, const error_body& said, std::string_view retry_after,
+                   const redaction& redact) {
+  if (status == 408 || status == 504)
+    return {error_kind::upstream_timeout, "The upstream model timed out. Please retry."};
+  if (auto out = trouble_of_operator(status, said))
+    return std::move(*out);
+  const auto message = redact(said.message());
+  if (status == 403) {
+    if (said.member("code") != "model_not_found")
+      return forbidden(message);
+    status = 404;
+  }
+  const auto kind = kind_of(status);
+  failure out{kind, message};
+  out.retry_after = retry_after;
+  if (kind == error_kind::upstream_error) {
+    out.message = message.empty()
+                      ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
+                      : "The upstream model failed: " + message;
+    return out;
+  }
+  if (message.empty())
+    out.message = "The upstream model refused the request (HTTP " + std::to_string(status) + ").";
+  out.status = status;
+  out.param = redact(said.member("param"));
+  out.code = redact(said.member("code"));
+  out.type = redact(said.member("type"));
+  if (out.type.empty() && kind == error_kind::upstream_rate_limited)
+    out.type = contract_of(kind).type;
+  if (kind == error_kind::upstream_rejected && is_context_too_long(out)) {
+    out.kind = error_kind::context_too_long;
+    out.code = "context_length_exceeded";
+  }
+  return out;
 }
 
 } // namespace
@@ -112,37 +191,13 @@ std::string encode_upstream_request(const chat_parameters& parameters, const mes
 
 failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after,
                               const redaction& redact) {
-  if (status == 408 || status == 504)
-    return {error_kind::upstream_timeout, "The upstream model timed out. Please retry."};
+  return meaning_of(status, error_body{body}, retry_after, redact);
+}
+
+failure decode_error_inside(std::string_view body, const redaction& redact) {
   const error_body said{body};
-  const bool no_such_model = status == 403 && said.member("code") == "model_not_found";
-  if (!no_such_model && (status == 401 || status == 402 || status == 403 || status == 407))
-    return {error_kind::upstream_auth_failed,
-            "The upstream model refused the server's credentials. The operator of this server has "
-            "to check the upstream's API key and account."};
-  const auto message = redact(said.message());
-  const auto kind = kind_of(no_such_model ? 404 : status);
-  failure out{kind, message};
-  out.retry_after = retry_after;
-  if (kind == error_kind::upstream_error) {
-    out.message = message.empty()
-                      ? "The upstream model failed (HTTP " + std::to_string(status) + ")."
-                      : "The upstream model failed: " + message;
-    return out;
-  }
-  if (message.empty())
-    out.message = "The upstream model refused the request (HTTP " + std::to_string(status) + ").";
-  out.status = no_such_model ? 404 : status;
-  out.param = redact(said.member("param"));
-  out.code = redact(said.member("code"));
-  out.type = said.member("type");
-  if (out.type.empty() && kind == error_kind::upstream_rate_limited)
-    out.type = contract_of(kind).type;
-  if (kind == error_kind::upstream_rejected && is_context_too_long(out)) {
-    out.kind = error_kind::context_too_long;
-    out.code = "context_length_exceeded";
-  }
-  return out;
+  const int status = status_inside(said);
+  return meaning_of(status ? status : 500, said, {}, redact);
 }
 
 std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t prompt_tokens,
@@ -151,7 +206,7 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
   if (document.parse(body, max_upstream_depth) != dom::spanned_document::outcome::ok)
     return broken("it is no JSON object");
   if (has_error(document))
-    return decode_upstream_error(500, body, {}, redact);
+    return decode_error_inside(body, redact);
   const auto* choices = member_of(document, "choices");
   if (!choices || !choices->IsArray() || choices->Empty())
     return broken("it has no choices");

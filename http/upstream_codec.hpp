@@ -25,4 +25,7 @@ std::variant<answer, failure> decode_answer(std::string_view body, std::uint64_t
 failure decode_upstream_error(int status, std::string_view body, std::string_view retry_after,
                               const redaction& redact = {});
 
+/// The same for an error inside an answer with status 200: it may say itself which it would be.
+failure decode_error_inside(std::string_view body, const redaction& redact = {});
+
 } // namespace lang_agent::http

@@ -390,6 +390,13 @@ CAF_TEST(an error event is the failure of the upstream) {
   CAF_CHECK(why->message.find("out of tea") != std::string::npos);
 }
 
+CAF_TEST(an error event may say that the prompt is too long) {
+  reader x;
+  const auto why =
+      x.stream.add(R"({"error":{"message":"m","code":"context_length_exceeded"}})", x.deltas);
+  CAF_CHECK(why && why->kind == error_kind::context_too_long);
+}
+
 CAF_TEST(an answer has a largest size) {
   const std::string event = R"({"choices":[{"delta":{"content":"0123456789"}}]})";
   std::vector<choice_delta> deltas;
@@ -397,7 +404,7 @@ CAF_TEST(an answer has a largest size) {
   for (int i = 0; i < 3; ++i)
     CAF_CHECK(!x.add(event, deltas));
   const auto why = x.add(event, deltas);
-  CAF_CHECK(why && why->kind == error_kind::upstream_error);
+  CAF_CHECK(why && why->kind == error_kind::upstream_answer_too_long);
   CAF_CHECK_EQUAL(deltas.size(), 3u);
 }
 

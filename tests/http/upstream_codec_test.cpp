@@ -245,13 +245,38 @@ CAF_TEST(answers that make no sense are failures of the upstream) {
 CAF_TEST(an error in an answer with status 200 is an error) {
   const auto why =
       refused(R"({"error":{"message":"out of tea","code":429},"choices":[{"message":{}}]})");
-  CAF_CHECK(why.kind == error_kind::upstream_error);
+  CAF_CHECK(why.kind == error_kind::upstream_rate_limited);
   CAF_CHECK(why.message.find("out of tea") != std::string::npos);
   decoded(R"({"error":null,"choices":[{"message":{}}]})");
 }
 
+CAF_TEST(an error in an answer with status 200 is what it says it is) {
+  const std::pair<const char*, error_kind> table[] = {
+      {R"({"code":400})", error_kind::upstream_rejected},
+      {R"({"code":"404"})", error_kind::upstream_rejected},
+      {R"({"code":200,"status":401})", error_kind::upstream_auth_failed},
+      {R"({"code":429})", error_kind::upstream_rate_limited},
+      {R"({"code":504})", error_kind::upstream_timeout},
+      {R"({"code":503})", error_kind::upstream_error},
+      {R"({"code":600})", error_kind::upstream_error},
+      {R"({"code":"400 x"})", error_kind::upstream_error},
+      {R"({"code":"context_length_exceeded"})", error_kind::context_too_long},
+      {R"({"type":"exceed_context_size_error"})", error_kind::context_too_long},
+      {R"({"type":"invalid_request_error"})", error_kind::upstream_rejected},
+      {R"({"type":"invalid_request_error","message":"maximum context length is 5"})",
+       error_kind::context_too_long},
+      {R"({"code":"rate_limit_exceeded"})", error_kind::upstream_rate_limited},
+      {R"({"code":"insufficient_quota"})", error_kind::upstream_auth_failed},
+      {R"({"message":"boom"})", error_kind::upstream_error},
+  };
+  for (const auto& [error, kind] : table) {
+    CAF_MESSAGE(error);
+    CAF_CHECK(refused(R"({"error":)" + std::string{error} + "}").kind == kind);
+  }
+}
+
 CAF_TEST(refusals of an upstream pass on) {
-  for (const int status : {400, 404, 409, 413, 422, 429}) {
+  for (const int status : {400, 404, 405, 406, 409, 410, 413, 415, 422, 429, 431, 451}) {
     const auto why = http::decode_upstream_error(
         status, R"({"error":{"message":"too \"long\"","type":"t","param":"p","code":"c"}})", "7");
     CAF_CHECK(
@@ -268,10 +293,10 @@ CAF_TEST(refusals of an upstream pass on) {
 
 CAF_TEST(each status of an upstream has its meaning) {
   const std::pair<int, error_kind> table[] = {
-      {401, error_kind::upstream_auth_failed}, {403, error_kind::upstream_auth_failed},
-      {407, error_kind::upstream_auth_failed}, {408, error_kind::upstream_timeout},
-      {504, error_kind::upstream_timeout},     {402, error_kind::upstream_auth_failed},
-      {405, error_kind::upstream_error},       {301, error_kind::upstream_error},
+      {401, error_kind::upstream_auth_failed}, {402, error_kind::upstream_auth_failed},
+      {407, error_kind::upstream_unreachable}, {408, error_kind::upstream_timeout},
+      {504, error_kind::upstream_timeout},     {425, error_kind::upstream_error},
+      {498, error_kind::upstream_error},       {301, error_kind::upstream_error},
       {500, error_kind::upstream_error},       {502, error_kind::upstream_error},
       {503, error_kind::upstream_error},       {599, error_kind::upstream_error},
   };
@@ -283,7 +308,7 @@ CAF_TEST(each status of an upstream has its meaning) {
     CAF_CHECK_GREATER(why.http_status(), 500);
     CAF_CHECK_EQUAL(why.code, "");
     // What it says about our credentials is not the client's business.
-    CAF_CHECK(kind != error_kind::upstream_auth_failed
+    CAF_CHECK((kind != error_kind::upstream_auth_failed && kind != error_kind::upstream_unreachable)
               || why.message.find("secret") == std::string::npos);
   }
 }
@@ -295,20 +320,39 @@ CAF_TEST(a model that the key may not use is not there) {
   CAF_CHECK_EQUAL(why.http_status(), 404);
   CAF_CHECK_EQUAL(why.message, "no access to x");
   CAF_CHECK_EQUAL(why.code, "model_not_found");
-  for (const int status : {401, 402, 407})
+  for (const int status : {401, 402})
     CAF_CHECK(
         http::decode_upstream_error(status, R"({"error":{"code":"model_not_found"}})", "").kind
         == error_kind::upstream_auth_failed);
 }
 
-CAF_TEST(a quota that is used up is told by its code) {
+CAF_TEST(a 403 may be about the request or about us and is passed on as one) {
+  const http::redaction redact{{"sk-secret"}};
+  const auto why = http::decode_upstream_error(
+      403, R"({"error":{"message":"not here, sk-secret","code":"c","type":"t"}})", "", redact);
+  CAF_CHECK(why.kind == error_kind::upstream_forbidden);
+  CAF_CHECK_EQUAL(why.http_status(), 403);
+  CAF_CHECK_EQUAL(why.message, "The upstream model refused this request: not here, [redacted]");
+  CAF_CHECK_EQUAL(why.code, "");
+  CAF_CHECK_EQUAL(http::decode_upstream_error(403, "", "").message,
+                  "The upstream model refused this request (HTTP 403).");
+}
+
+CAF_TEST(no member of an error tells secrets) {
+  const auto why = http::decode_upstream_error(
+      400, R"({"error":{"message":"m K","type":"t K","param":"p K","code":"c K"}})", "",
+      http::redaction{{"k"}});
+  CAF_CHECK_EQUAL(why.message + why.type + why.param + why.code,
+                  "m [redacted]t [redacted]p [redacted]c [redacted]");
+}
+
+CAF_TEST(a quota that is used up is for the operator) {
   const auto why = http::decode_upstream_error(
       429, R"({"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}})",
       "");
-  CAF_CHECK(why.kind == error_kind::upstream_rate_limited);
-  CAF_CHECK_EQUAL(why.http_status(), 429);
-  CAF_CHECK_EQUAL(why.code, "insufficient_quota");
-  CAF_CHECK_EQUAL(why.type, "insufficient_quota");
+  CAF_CHECK(why.kind == error_kind::upstream_auth_failed);
+  CAF_CHECK_EQUAL(why.http_status(), 502);
+  CAF_CHECK(why.message.find("account") != std::string::npos);
 }
 
 CAF_TEST(a rate limit is no matter of length) {
