@@ -55,8 +55,8 @@ std::string whole_retry_seconds(std::string_view milliseconds, std::string_view 
   const auto date = parse_date(std::string{seconds_or_date});
   if (!date)
     return {};
-  const auto wait = std::chrono::system_clock::from_time_t(*date) - now;
-  return whole(std::max(0.0, std::chrono::duration<double>(wait).count()));
+  // Not as a duration of the clock: the year 9999 is beyond its nanoseconds.
+  return whole(std::max(0.0, std::difftime(*date, std::chrono::system_clock::to_time_t(now))));
 }
 
 } // namespace lang_agent::http

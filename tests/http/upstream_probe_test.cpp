@@ -77,15 +77,15 @@ CAF_TEST(a probe asks for the models) {
   CAF_CHECK(request.find("\r\nauthorization: Bearer first\r\n") != std::string::npos);
 }
 
-CAF_TEST(an answer that neither fails nor refuses us is healthy) {
+CAF_TEST(an upstream that answers and does not fail is healthy) {
   const std::pair<const char*, bool> table[] = {
       {"HTTP/1.1 200 X\r\n\r\n", true},
       {"HTTP/1.1 404 X\r\n\r\n", true},
       {"HTTP/1.1 100 X\r\n\r\nHTTP/1.1 200 X\r\n\r\n", true},
-      {"HTTP/1.1 401 X\r\n\r\n", false},
-      {"HTTP/1.1 403 X\r\n\r\n", false},
+      {"HTTP/1.1 401 X\r\n\r\n", true},
+      {"HTTP/1.1 403 X\r\n\r\n", true},
       {"HTTP/1.1 407 X\r\n\r\n", false},
-      {"HTTP/1.1 429 X\r\n\r\n", false},
+      {"HTTP/1.1 429 X\r\n\r\n", true},
       {"HTTP/1.1 500 X\r\n\r\n", false},
       {"HTTP/1.1 503 X\r\n\r\n", false},
       {"SSH-2.0-OpenSSH_9.2\r\n\r\n", false},
