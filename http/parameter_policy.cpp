@@ -92,18 +92,19 @@ private:
   void rewrite_members() {
     const auto forwarded = std::exchange(out_.forwarded, {});
     const forwarded_members members{forwarded};
+    std::set<std::string_view> taken; // the upstream's names that the request has
     for (const auto& x : members)
       if (!contains(policy_.drop, x.name) && !new_name(x.name))
-        taken_.insert(x.name);
+        taken.insert(x.name);
     for (const auto& x : members)
-      rewrite_member(x);
+      rewrite_member(x, taken);
     if (!has_limit_)
       out_.max_tokens.reset();
   }
 
-  void rewrite_member(const forwarded_members::member& x) {
+  void rewrite_member(const forwarded_members::member& x, std::set<std::string_view>& taken) {
     const auto* name = new_name(x.name);
-    if (contains(policy_.drop, x.name) || (name && !taken_.insert(*name).second)) {
+    if (contains(policy_.drop, x.name) || (name && !taken.insert(*name).second)) {
       drop(x.name);
       return;
     }
@@ -138,7 +139,6 @@ private:
 
   const parameter_policy& policy_;
   chat_parameters out_;
-  std::set<std::string_view> taken_; ///< the upstream's names that the request has
   std::set<std::string> noted_;
   std::string dropped_;
   bool has_limit_ = false; ///< on the length of the answer

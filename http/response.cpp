@@ -69,6 +69,7 @@ const std::string& http_date() {
 constexpr std::string_view cors = "access-control-allow-origin: *\r\n"
                                   "access-control-expose-headers: x-request-id, x-thread-id, "
                                   "x-context-messages, x-idempotent-replay, openai-processing-ms, "
+                                  "x-upstream-attempts, x-dropped-parameters, "
                                   "retry-after\r\n";
 
 } // namespace
