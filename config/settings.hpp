@@ -123,7 +123,8 @@ struct upstream_settings {
   std::string ca_file;
   std::string client_certificate;
   std::string client_key;
-  std::map<std::string, std::string> headers; ///< sent along, secrets among them
+  std::map<std::string, std::string>
+      headers; ///< sent along; names in lower case, secrets among values
   builtin_settings builtin;
 };
 

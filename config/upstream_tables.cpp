@@ -19,6 +19,21 @@ void read_builtin(table_reader& in, builtin_settings& out) {
   in.number("words", out.words, 0, 1'000'000);
 }
 
+/// Reads a table of headers, whose names have no case.
+std::map<std::string, std::string> read_headers(table_reader& in, std::string_view key) {
+  std::map<std::string, std::string> given;
+  in.text_table(key, given);
+  std::map<std::string, std::string> out;
+  for (auto& [name, value] : given) {
+    auto plain = name;
+    for (auto& c : plain)
+      c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (!out.emplace(plain, std::move(value)).second)
+      in.fail(key, "has the header \"" + plain + "\" twice; capitals make no difference");
+  }
+  return out;
+}
+
 void read_keys(table_reader& in, upstream_settings& out, bool with_secrets) {
   std::string variable;
   in.text("api_key_env", variable);
@@ -29,10 +44,8 @@ void read_keys(table_reader& in, upstream_settings& out, bool with_secrets) {
   if (!file.empty() && with_secrets)
     for (auto& key : file_secrets(file, "upstreams.api_key_file"))
       out.api_keys.push_back(std::move(key));
-  in.text_table("headers", out.headers);
-  std::map<std::string, std::string> variables;
-  in.text_table("headers_env", variables);
-  for (const auto& [name, from] : variables)
+  out.headers = read_headers(in, "headers");
+  for (const auto& [name, from] : read_headers(in, "headers_env"))
     if (with_secrets)
       out.headers[name] = environment_secret(from, "upstreams.headers_env");
 }

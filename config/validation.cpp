@@ -48,14 +48,25 @@ bool is_token(char c) {
   return is_visible(c) && std::string_view{"\"(),/:;<=>?@[\\]{}"}.find(c) == std::string_view::npos;
 }
 
-/// Header names that an exchange writes itself.
-bool is_ours(std::string name) {
-  static const std::set<std::string> ours{
-      "accept",      "authorization", "connection", "content-length",    "content-type",
-      "expect",      "host",          "te",         "transfer-encoding", "upgrade",
-      "x-request-id"};
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+/// Header names that an exchange writes itself, or that would change how its bytes are read.
+bool is_ours(const std::string& name) {
+  static const std::set<std::string> ours{"accept",
+                                          "accept-encoding",
+                                          "authorization",
+                                          "connection",
+                                          "content-encoding",
+                                          "content-length",
+                                          "content-type",
+                                          "expect",
+                                          "host",
+                                          "keep-alive",
+                                          "proxy-authorization",
+                                          "proxy-connection",
+                                          "te",
+                                          "trailer",
+                                          "transfer-encoding",
+                                          "upgrade",
+                                          "x-request-id"};
   return ours.contains(name);
 }
 
@@ -86,6 +97,8 @@ void check_policy(const parameter_policy& x, const Fail& fail) {
     check(name, "drop");
     if (name == "stream")
       fail("parameters.drop: the upstream has to know whether to \"stream\"");
+    if (std::find(x.refuse.begin(), x.refuse.end(), name) != x.refuse.end())
+      fail("parameters: \"" + name + "\" is both dropped and refused");
     if (x.rename.contains(name))
       fail("parameters: \"" + name + "\" is both dropped and renamed");
   }
@@ -98,6 +111,15 @@ void check_policy(const parameter_policy& x, const Fail& fail) {
     if (from == to)
       fail("parameters.rename: \"" + from + "\" is renamed to itself");
   }
+}
+
+template <class Fail>
+void check_models(const upstream_settings& x, const Fail& fail) {
+  if (std::find(x.models.begin(), x.models.end(), "") != x.models.end())
+    fail("models has an empty name");
+  for (const auto& [name, theirs] : x.model_map)
+    if (name.empty() || theirs.empty())
+      fail("model_map has an empty name");
 }
 
 template <class Fail>
@@ -121,8 +143,11 @@ void check_upstreams(const settings& x) {
     if (upstream.name.empty() || !names.insert(upstream.name).second)
       fail("every upstream needs a name of its own");
     check_policy(upstream.parameters, fail);
+    check_models(upstream, fail);
     if (upstream.kind == upstream_kind::builtin)
       continue;
+    if (upstream.max_answer_bytes < 1024)
+      fail("max_answer_bytes must be at least \"1KiB\"");
     for (const auto& key : upstream.api_keys)
       if (!std::all_of(key.begin(), key.end(), is_visible))
         fail("an API key has characters other than visible ASCII");
@@ -174,6 +199,8 @@ void check_routes(const settings& x) {
 void check_failure_rules(const settings& x) {
   if (x.retry.max_delay < x.retry.base_delay)
     throw config_error{"retry.max_delay must not be shorter than retry.base_delay"};
+  if (!(x.breaker.failure_rate > 0))
+    throw config_error{"breaker.failure_rate must be above 0; with 1 all attempts have to fail"};
   if (x.breaker.window < milliseconds{1'000})
     throw config_error{"breaker.window must be at least \"1s\""};
   if (x.breaker.open_time <= milliseconds{0} || x.breaker.max_open_time < x.breaker.open_time)

@@ -2,8 +2,6 @@
 
 #include "http/proxy_tunnel.hpp"
 
-#include <boost/beast/core/string.hpp>
-
 #include <algorithm>
 
 namespace lang_agent::http {
@@ -15,9 +13,8 @@ void add(std::string& head, std::string_view name, std::string_view value) {
 }
 
 bool is_configured(const upstream_options& options, std::string_view name) {
-  return std::any_of(options.headers.begin(), options.headers.end(), [&](const auto& x) {
-    return boost::beast::iequals(x.first, {name.data(), name.size()});
-  });
+  return std::any_of(options.headers.begin(), options.headers.end(),
+                     [&](const auto& x) { return x.first == name; });
 }
 
 } // namespace

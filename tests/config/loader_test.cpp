@@ -221,6 +221,12 @@ CAF_TEST(mistakes are told with file and line and key) {
       {"[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://h\"\nidle_timeout = "
        "\"0\"",
        "must be longer than 0"},
+      {"[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://h\"\n"
+       "max_answer_bytes = \"1B\"",
+       "upstream \"u\": max_answer_bytes must be at least \"1KiB\""},
+      {"[[upstreams]]\nname = \"u\"\nmodels = [\"a\", \"\"]", "models has an empty name"},
+      {"[[upstreams]]\nname = \"u\"\nmodel_map = { \"a\" = \"\" }", "model_map has an empty name"},
+      {"[breaker]\nfailure_rate = 0", "breaker.failure_rate must be above 0"},
       {"[[upstreams]]\nname = \"u\"\n[[upstreams]]\nname = \"u\"",
        "every upstream needs a name of its own"},
       {"[upstreams]\nname = \"u\"",
@@ -235,6 +241,28 @@ CAF_TEST(mistakes are told with file and line and key) {
       CAF_ERROR(text << "\n  says: " << why << "\n  not: " << expected);
     CAF_CHECK(has(why, expected));
   }
+}
+
+CAF_TEST(names of headers have no case) {
+  const std::string upstream =
+      tenant + "[[upstreams]]\nname = \"u\"\nkind = \"openai\"\nbase_url = \"http://h\"\n";
+  const environment set{"secret"};
+  const auto x = read(upstream
+                      + "headers = { \"X-A\" = \"1\", Authorization = \"Bearer x\" }\n"
+                        "headers_env = { \"x-A\" = \"LANG_AGENT_TEST_KEYS\" }");
+  CAF_CHECK_EQUAL(x.upstreams[0].headers.size(), 2u);
+  CAF_CHECK_EQUAL(x.upstreams[0].headers.at("x-a"), "secret");
+  CAF_CHECK_EQUAL(x.upstreams[0].headers.at("authorization"), "Bearer x");
+  CAF_CHECK(has(problem(upstream + "headers = { \"X-A\" = \"1\", \"x-a\" = \"2\" }"),
+                "headers has the header \"x-a\" twice"));
+  CAF_CHECK(has(problem(upstream
+                        + "api_key_env = \"LANG_AGENT_TEST_KEYS\"\n"
+                          "headers = { Authorization = \"Bearer x\" }"),
+                "the header \"authorization\" cannot be configured"));
+  for (const auto* name : {"Host", "Accept-Encoding", "content-encoding", "Trailer", "Keep-Alive",
+                           "proxy-connection", "Proxy-Authorization"})
+    CAF_CHECK(
+        has(problem(upstream + "headers = { \"" + name + "\" = \"x\" }"), "cannot be configured"));
 }
 
 CAF_TEST(tenants must be safe and different) {

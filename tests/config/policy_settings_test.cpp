@@ -57,6 +57,7 @@ CAF_TEST(a parameter policy that cannot work is told) {
       {R"(rename = { "x" = "" })", "parameters.rename has an empty name"},
       {R"(rename = { "x" = "x" })", R"(parameters.rename: "x" is renamed to itself)"},
       {"rename = { \"x\" = \"y\" }\ndrop = [\"x\"]", R"("x" is both dropped and renamed)"},
+      {"refuse = [\"y\", \"x\"]\ndrop = [\"x\"]", R"("x" is both dropped and refused)"},
       {R"(drop = ["stream"])", R"(has to know whether to "stream")"},
       {R"(rename = { "stream_options" = "x" })", R"("stream_options" cannot be renamed)"},
       {R"(rename = { "x" = "stream" })", R"("stream" cannot be renamed or replaced)"},

@@ -37,8 +37,8 @@ CAF_TEST(a head has the key that was chosen) {
 
 CAF_TEST(headers of the config go along and replace ours) {
   auto x = options();
-  x.headers = {{"x-a", "1"}, {"User-Agent", "mine"}};
-  CAF_CHECK(has(head(x), "\r\nx-a: 1\r\nUser-Agent: mine\r\n"));
+  x.headers = {{"x-a", "1"}, {"user-agent", "mine"}};
+  CAF_CHECK(has(head(x), "\r\nx-a: 1\r\nuser-agent: mine\r\n"));
   CAF_CHECK(!has(head(x), "lang-agent"));
 }
 
