@@ -6,18 +6,6 @@ namespace lang_agent::http {
 
 namespace {
 
-/// Bytes that are no UTF-8 become U+FFFD: messages quote request targets and upstreams.
-std::string repaired(std::string_view text) {
-  rapidjson::MemoryStream in{text.data(), text.size()};
-  rapidjson::StringBuffer out;
-  while (in.Tell() < text.size()) {
-    unsigned character = 0;
-    const bool valid = rapidjson::UTF8<>::Decode(in, &character);
-    rapidjson::UTF8<>::Encode(out, valid ? character : 0xfffd);
-  }
-  return {out.GetString(), out.GetSize()};
-}
-
 void append_nullable(std::string& out, std::string_view text) {
   if (text.empty())
     out += "null";
@@ -30,6 +18,17 @@ constexpr bool needs_escape(unsigned char c) {
 }
 
 } // namespace
+
+std::string repaired(std::string_view text) {
+  rapidjson::MemoryStream in{text.data(), text.size()};
+  rapidjson::StringBuffer out;
+  while (in.Tell() < text.size()) {
+    unsigned character = 0;
+    const bool valid = rapidjson::UTF8<>::Decode(in, &character);
+    rapidjson::UTF8<>::Encode(out, valid ? character : 0xfffd);
+  }
+  return {out.GetString(), out.GetSize()};
+}
 
 void append_json_string(std::string& out, std::string_view text) {
   static constexpr std::string_view hex = "0123456789abcdef";
@@ -71,7 +70,7 @@ void append_json_string(std::string& out, std::string_view text) {
 std::string encode_error(const failure& why) {
   const auto& contract = contract_of(why.kind);
   std::string out = R"({"error":{"message":)";
-  append_json_string(out, repaired(why.message));
+  append_json_string(out, repaired(why.message)); // it quotes request targets and upstreams
   out += R"(,"type":)";
   append_json_string(out, why.type.empty() ? contract.type : std::string_view{why.type});
   out += R"(,"param":)";

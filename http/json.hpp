@@ -9,6 +9,9 @@
 
 namespace lang_agent::http {
 
+/// The text with U+FFFD in the place of bytes that are no UTF-8.
+std::string repaired(std::string_view text);
+
 /// Appends `text` as a JSON string with its quotes. UTF-8 passes as it is.
 void append_json_string(std::string& out, std::string_view text);
 

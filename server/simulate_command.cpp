@@ -45,6 +45,7 @@ int run_simulate_command(const simulate_options& options) {
   if (!options.quiet) {
     lines.emplace();
     server_options.print = [&lines](std::string_view line) { lines->write(line); };
+    server_options.on_stop = [&lines] { lines->end(); };
   }
   simulator::server server{server_options};
   std::fprintf(stderr, "listening url=%s\n", server.url().c_str());

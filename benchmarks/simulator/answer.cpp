@@ -24,7 +24,12 @@ constexpr double longest_answer = 1e6; // words
 /// How far the words may lag behind their times before these are given up.
 constexpr std::chrono::milliseconds most_lag{100};
 
+/// No answer takes longer: eleven days in milliseconds, as of a single distribution. A sum of a
+/// few of these is no trouble for a clock that counts nanoseconds.
+constexpr double longest_ms = 1e9;
+
 clock::duration from_ms(double x) {
+  x = x > 0 ? std::min(x, longest_ms) : 0; // not even NaN
   return std::chrono::duration_cast<clock::duration>(std::chrono::duration<double, std::milli>{x});
 }
 
@@ -51,6 +56,12 @@ public:
     record_.result = outcome::client_closed; // until another end is reached
   }
 
+  /// To be called when `run` has thrown.
+  void abandon() {
+    if (record_.n && !finished_)
+      finish_request();
+  }
+
   awaitable<void> run() {
     auto decoded = http::decode_chat_request(asked_.body, lenient());
     if (auto* chat = std::get_if<http::chat_request>(&decoded)) {
@@ -62,11 +73,16 @@ public:
       record_.n = all_.begin_invalid().n;
       co_await send_whole(why.http_status(), json_type, body, "", outcome::refused);
     }
+    finish_request();
+  }
+
+private:
+  void finish_request() {
+    finished_ = true;
     producing_.reset();
     all_.finish(std::move(record_), begun_);
   }
 
-private:
   void start(http::chat_request chat) {
     chat_ = std::move(chat);
     call_ = all_.begin(asked_.key, chat_.parameters.model);
@@ -131,6 +147,13 @@ private:
     due_ = std::max(due_ + interval(), clock::now() - most_lag);
   }
 
+  /// The sum of all intervals, which may be many and long.
+  void advance_to_end() {
+    const auto latest = begun_ + from_ms(longest_ms);
+    for (std::size_t i = 1; i < spoken_.words.size() && due_ < latest; ++i)
+      due_ += interval();
+  }
+
   // -- bytes --------------------------------------------------------------------------------------
 
   std::string id_field() const {
@@ -173,8 +196,7 @@ private:
 
   /// It takes as long as the words of a stream would.
   awaitable<void> plain() {
-    for (std::size_t i = 1; i < spoken_.words.size(); ++i)
-      due_ += interval();
+    advance_to_end();
     co_await to_.pause_until(due_);
     auto body = encoder_->whole(spoken_.whole);
     auto result = outcome::complete;
@@ -434,13 +456,19 @@ private:
   bool struck_ = false;
   bool ended_ = false;
   bool malformed_next_ = false;
+  bool finished_ = false;
 };
 
 } // namespace
 
 awaitable<void> answer_chat(client& to, simulation& all, const request& asked) {
   chat_answer answer{to, all, asked};
-  co_await answer.run();
+  try {
+    co_await answer.run();
+  } catch (...) {
+    answer.abandon();
+    throw;
+  }
 }
 
 } // namespace lang_agent::simulator

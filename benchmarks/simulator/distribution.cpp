@@ -118,7 +118,7 @@ double distribution::sample(random_source& random) const {
     out = first_ * std::exp(second_ * bell(random));
     break;
   }
-  return std::clamp(out, 0.0, largest);
+  return std::isnan(out) ? 0 : std::clamp(out, 0.0, largest); // 0 times infinity
 }
 
 } // namespace lang_agent::simulator

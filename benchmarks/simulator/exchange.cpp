@@ -56,7 +56,7 @@ void append_chunk(std::string& out, std::string_view bytes) {
 std::string error_body(std::string_view message, std::string_view type, std::string_view param,
                        std::string_view code) {
   std::string out = R"({"error":{"message":)";
-  http::append_json_string(out, message);
+  http::append_json_string(out, http::repaired(message)); // it quotes requests
   out += R"(,"type":)";
   http::append_json_string(out, type);
   out += R"(,"param":)";

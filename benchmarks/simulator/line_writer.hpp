@@ -2,11 +2,8 @@
 /// not hold up the sockets.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <string>
+#include <memory>
 #include <string_view>
-#include <thread>
 
 namespace lang_agent::simulator {
 
@@ -14,24 +11,21 @@ class line_writer {
 public:
   line_writer();
 
-  /// Writes what is still there.
+  /// Writes what is still there, for a second at most: who should read it may be asleep.
   ~line_writer();
 
   line_writer(const line_writer&) = delete;
   line_writer& operator=(const line_writer&) = delete;
 
-  /// Waits only when far too much is unwritten: no line is ever lost.
+  /// Waits only when far too much is unwritten: no line is ever lost, until the end.
   void write(std::string_view line);
 
-private:
-  void run();
+  /// From now on nobody waits for room. Callable from any thread.
+  void end();
 
-  std::mutex mutex_;
-  std::condition_variable has_lines_;
-  std::condition_variable has_room_;
-  std::string lines_;
-  bool ending_ = false;
-  std::thread thread_;
+private:
+  struct shared;
+  std::shared_ptr<shared> shared_; ///< with the thread, which may hang in the system
 };
 
 } // namespace lang_agent::simulator

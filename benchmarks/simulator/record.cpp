@@ -9,9 +9,24 @@ namespace lang_agent::simulator {
 
 namespace {
 
+constexpr std::size_t most_characters = 200;
+constexpr std::size_t longest_character = 4; // bytes
+
+/// Its first characters: clients send what they like, and the log is kept in memory.
+std::string cut_short(std::string_view x) {
+  auto out = http::repaired(x.substr(0, most_characters * longest_character));
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if ((static_cast<unsigned char>(out[i]) & 0xc0) != 0x80 && ++characters > most_characters) {
+      out.resize(i);
+      break;
+    }
+  return out;
+}
+
 std::string text(std::string_view x) {
   std::string out;
-  http::append_json_string(out, x);
+  http::append_json_string(out, cut_short(x));
   return out;
 }
 

@@ -45,7 +45,7 @@ struct record {
   double ms = 0;
 };
 
-/// One line, with its end. Of the key only the last four characters.
+/// One line, with its end. Of the key only the last four characters, of other texts the first 200.
 std::string to_json(const record& x);
 
 } // namespace lang_agent::simulator

@@ -53,7 +53,8 @@ public:
         contexts_(make_contexts(options.threads)),
         acceptor_(contexts_.front(), resolve(contexts_.front(), options.simulated.listen)),
         pause_(contexts_.front()),
-        signals_(contexts_.front(), SIGTERM, SIGINT) {
+        on_stop_(options.on_stop),
+        signals_(signal_context_, SIGTERM, SIGINT) {
     acceptor_.listen(asio::socket_base::max_listen_connections);
     if (options.tls_certificate.empty())
       return;
@@ -74,6 +75,8 @@ public:
       if (!ec)
         stop();
     });
+    // Apart: the other threads may wait for whoever reads the log.
+    const std::jthread signal_thread{[this] { signal_context_.run(); }};
     accept();
     std::vector<std::jthread> others;
     for (std::size_t i = 1; i < contexts_.size(); ++i)
@@ -83,10 +86,13 @@ public:
         contexts_[i].run();
       });
     contexts_.front().run();
+    signal_context_.stop();
   }
 
 private:
   void stop() {
+    if (on_stop_)
+      on_stop_();
     for (auto& context : contexts_)
       context.stop();
   }
@@ -119,6 +125,8 @@ private:
   std::deque<asio::io_context> contexts_;
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
+  std::function<void()> on_stop_;
+  asio::io_context signal_context_{1};
   asio::signal_set signals_;
   std::size_t next_ = 0;
 };

@@ -17,6 +17,7 @@ struct server_options {
   std::string tls_certificate = {};                 ///< file; empty: no TLS
   std::string tls_key = {};                         ///< file
   std::function<void(std::string_view)> print = {}; ///< gets each line of the log; may be empty
+  std::function<void()> on_stop = {}; ///< called when a signal ends it, on a thread of its own
 };
 
 class server {

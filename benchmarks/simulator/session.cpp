@@ -5,11 +5,11 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include <exception>
 #include <memory>
 
 namespace lang_agent::simulator {
@@ -69,14 +69,19 @@ public:
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  client& connection() {
-    return client_;
+  /// What a coroutine of a session ends with: a fault of ours must not leave a connection that
+  /// nobody serves.
+  static auto closing(std::shared_ptr<session> self) {
+    return [self = std::move(self)](const std::exception_ptr& fault) {
+      if (fault)
+        self->client_.close();
+    };
   }
 
   awaitable<void> run(std::shared_ptr<session> self) {
     co_await open();
     const auto executor = co_await asio::this_coro::executor;
-    asio::co_spawn(executor, watch(self), asio::detached);
+    asio::co_spawn(executor, watch(self), closing(self));
     while (!client_.gone())
       co_await serve_one();
   }
@@ -148,15 +153,27 @@ private:
            && boost::beast::iequals(input.get()[beast_http::field::expect], "100-continue");
   }
 
+  /// An answer as the method wants it: HEAD gets no body.
+  static std::string fitted(const request& asked, std::string bytes) {
+    if (asked.method == "HEAD")
+      bytes.resize(bytes.find("\r\n\r\n") + 4);
+    return bytes;
+  }
+
   awaitable<void> answer(const request& asked) {
     if (is_control(asked))
-      co_await client_.send(control(all_, asked));
+      co_await answer_control(asked);
     else if (asked.path.ends_with("/chat/completions"))
       co_await answer_chat_path(asked);
     else if (asked.method == "GET" && asked.path.ends_with("/models"))
       co_await client_.send(list_models(all_, asked));
     else
       co_await refuse(asked, 404, "unknown_url");
+  }
+
+  awaitable<void> answer_control(const request& asked) {
+    const auto bytes = fitted(asked, control(all_, asked));
+    co_await client_.send(bytes);
   }
 
   awaitable<void> answer_chat_path(const request& asked) {
@@ -178,7 +195,7 @@ private:
     line.result = outcome::client_closed;
     const auto body = error_body("Invalid URL (" + asked.method + " " + asked.path + ")",
                                  "invalid_request_error", {}, code);
-    const auto bytes = whole_answer(status, json_type, body, asked.keep_alive);
+    const auto bytes = fitted(asked, whole_answer(status, json_type, body, asked.keep_alive));
     co_await client_.send(bytes);
     if (!client_.gone()) {
       line.status = status;
@@ -198,7 +215,7 @@ private:
 void start_session(asio::ip::tcp::socket socket, asio::ssl::context* tls, simulation& all) {
   const auto executor = socket.get_executor();
   const auto x = std::make_shared<session>(std::move(socket), tls, all);
-  asio::co_spawn(executor, x->run(x), asio::detached);
+  asio::co_spawn(executor, x->run(x), session::closing(x));
 }
 
 } // namespace lang_agent::simulator

@@ -69,10 +69,6 @@ call simulation::begin_invalid() {
 }
 
 void simulation::finish(record x, clock::time_point begun) {
-  {
-    const std::lock_guard lock{mutex_};
-    --active_;
-  }
   x.position = *x.n;
   add(std::move(x), begun);
 }
@@ -92,6 +88,8 @@ void simulation::add(record x, clock::time_point begun) {
   if (print_)
     print_(line);
   const std::lock_guard lock{mutex_};
+  if (x.n) // in the same step: whoever sees that nothing is active finds all lines
+    --active_;
   ++by_outcome_[std::string{name_of(x.result)}];
   lines_.push_back({x.position, std::move(line)});
   if (lines_.size() > most_kept_lines)
