@@ -27,7 +27,10 @@ double seconds(std::chrono::nanoseconds x) {
 
 attempt_ticket upstream_state::start(time_point now, const std::vector<std::size_t>& tried) {
   ++outstanding_;
-  return {keys.take(now, tried).value_or(0), breaker.started(now), now};
+  auto key = keys.take(now, tried);
+  if (!key)
+    key = keys.take(now); // all were tried, but not just now
+  return {key.value_or(0), breaker.started(now), now};
 }
 
 void upstream_state::begun(attempt_ticket& x, time_point now, std::chrono::nanoseconds ttft) {
