@@ -166,8 +166,6 @@ private:
       return;
     }
     heard_ = true;
-    if (sent_)
-      body_ = {}; // an open stream needs no memory for it
     input_.commit(n);
     if (auto bad = reader_->feed(input_, deltas_)) {
       fail(std::move(*bad));
@@ -177,6 +175,8 @@ private:
       begin_anew();
       return;
     }
+    if (sent_)
+      body_ = {}; // an open stream needs no memory for it
     note_progress();
     deliver();
     if (!listener_ && reader_->is_done())
