@@ -18,14 +18,20 @@ std::string_view reason_of(int status) {
     return "Bad Request";
   case 401:
     return "Unauthorized";
+  case 403:
+    return "Forbidden";
   case 404:
     return "Not Found";
   case 405:
     return "Method Not Allowed";
+  case 406:
+    return "Not Acceptable";
   case 408:
     return "Request Timeout";
   case 409:
     return "Conflict";
+  case 410:
+    return "Gone";
   case 413:
     return "Content Too Large";
   case 415:
@@ -36,6 +42,8 @@ std::string_view reason_of(int status) {
     return "Too Many Requests";
   case 431:
     return "Request Header Fields Too Large";
+  case 451:
+    return "Unavailable For Legal Reasons";
   case 499:
     return "Client Closed Request";
   case 500:
