@@ -91,7 +91,7 @@ test('http through a proxy that wants other credentials', async t => {
     credentials: 'me:secret', config: x => ({ proxy: `http://127.0.0.1:${x.port}` }) });
   const answer = await ask(server);
   assert.equal(answer.status, 502);
-  assert.equal(answer.error.code, 'upstream_auth_failed');
+  assert.equal(answer.error.code, 'upstream_unreachable');
   await logged(server, /HTTP 407: the proxy/);
 });
 

@@ -137,6 +137,19 @@ test('first_token_timeout is for streams, answer_timeout for plain answers', asy
   assert.equal((await plain.server.chat({ messages: [user('hi')] })).text, 'late');
 });
 
+test('answer_timeout: interim answers are no beginning', async t => {
+  const { server } = await start(t, { answer_timeout: '700ms' }, async x => {
+    for (; x.connection.open; await delay(100)) await x.write('HTTP/1.1 100 Continue\r\n\r\n');
+  });
+  await checkTimeout(server, false, 'upstream_first_token_timeout', 700);
+  const late = await start(t, { idle_timeout: '500ms' }, async x => {
+    await x.write('HTTP/1.1 100 Continue\r\n\r\n');
+    await delay(1200);
+    await x.answer('late');
+  });
+  assert.equal((await late.server.chat({ messages: [user('hi')] })).text, 'late');
+});
+
 test('an upstream that does not stream has its time as with a plain answer', async t => {
   const { server } = await start(t, { first_token_timeout: '700ms', idle_timeout: '700ms' }, async x => {
     const body = JSON.stringify(completion({ content: 'whole' }));

@@ -44,18 +44,24 @@ const before = {
     x => x.json(error('slow', { code: 'rate_limit_exceeded' }), 429, { 'retry-after': '9' }), 429,
     'rate_limit_exceeded', { message: /slow/, retryAfter: '9' }],
   'its 429 with retry-after-ms': [
-    x => x.json(error('slow', { code: 'insufficient_quota' }), 429,
+    x => x.json(error('slow', { code: 'rate_limit_exceeded' }), 429,
                 { 'retry-after': '9', 'Retry-After-Ms': '1500' }), 429,
-    'insufficient_quota', { message: /slow/, retryAfter: '2' }],
+    'rate_limit_exceeded', { message: /slow/, retryAfter: '2' }],
   'a 403 for a model': [x => x.json(error('not yours', { code: 'model_not_found' }), 403), 404,
                         'model_not_found', { message: /not yours/ }],
+  'a quota that is used up': [
+    x => x.json(error('pay more', { code: 'insufficient_quota' }), 429), 502,
+    'upstream_auth_failed', { message: /account/ }],
+  'its 451 passes': [x => x.json(error('not here'), 451), 451, undefined, { message: /not here/ }],
   'its 402': [x => x.json(error('pay first'), 402), 502, 'upstream_auth_failed'],
   'a 400 in the form of FastAPI': [x => x.json({ detail: 'odd field' }, 400), 400, undefined, {}],
   'a 400 of HTML': [x => x.send(400, html, {}, 'text/html'), 400, undefined, {}],
   'a 400 that tells secrets': [x => x.json(error(indiscreet(x)), 400), 400, undefined, {}],
   'its 401': [x => x.json(error(indiscreet(x), { code: 'invalid_api_key' }), 401), 502,
               'upstream_auth_failed'],
-  'its 403': [x => x.json(error(indiscreet(x)), 403), 502, 'upstream_auth_failed'],
+  'its 403': [x => x.json(error(indiscreet(x)), 403), 403, 'upstream_forbidden',
+              { message: /refused this request: Incorrect/ }],
+  'its 407': [x => x.json(error(indiscreet(x)), 407), 502, 'upstream_unreachable'],
   'its 500': [x => x.json(error(indiscreet(x)), 500), 502, 'upstream_error'],
   'its 503': [x => x.json(error('overloaded'), 503), [502, 503], undefined],
   'a 502 of HTML': [x => x.send(502, html, {}, 'text/html'), 502, 'upstream_error'],
@@ -63,7 +69,9 @@ const before = {
             'upstream_error'],
   'a 200 of HTML': [x => x.send(200, html, {}, 'text/html'), 502, 'upstream_error'],
   'an empty 200': [x => x.send(200, ''), 502, undefined],
-  'an error inside a 200': [x => x.json(error('boom')), [400, 500, 502], undefined],
+  'an error inside a 200': [x => x.json(error('boom')), 502, 'upstream_error'],
+  'an error inside a 200 with its status': [
+    x => x.json(error('slow', { code: 429 })), 429, undefined, { message: /slow/ }],
   'an answer without choices': [x => x.json({ object: 'chat.completion' }), 502, 'upstream_error'],
   'empty choices': [x => x.json({ ...completion({}), choices: [] }), 502, 'upstream_error'],
   'a JSON array': [x => x.json([]), 502, 'upstream_error'],
@@ -87,13 +95,17 @@ const before = {
     await x.write(`HTTP/1.1 200 OK\r\nx-big: ${'x'.repeat(1024 * 1024)}\r\n\r\n`);
   }, 502, undefined],
   'an answer above its limit': [x => x.json(completion({ content: 'x'.repeat(2 ** 20 + 1) })), 502,
-                                undefined],
+                                'upstream_answer_too_long'],
 };
 
 /** Only streams fail in these ways, and all before anything reached the client. */
 const streamBefore = {
   'an error as first event': [async x => { await sse(x, error('boom')); await x.end(); },
-                              [400, 500, 502], undefined],
+                              502, 'upstream_error'],
+  'a prompt that is too long, said in the stream': [async x => {
+    await sse(x, error('too long', { code: 'context_length_exceeded' }));
+    await x.end();
+  }, 400, 'context_length_exceeded', { message: /too long/ }],
   'an empty stream': [async x => { await sse(x); await x.end(); }, 502, undefined],
   'a stream that is no JSON': [async x => { await sse(x, '{nonsense'); await x.end(); }, 502,
                                undefined],
@@ -160,10 +172,11 @@ const after = {
   }, undefined],
   'an event that is no JSON': [async x => { await x.piece(event('{nonsense')); await x.end(); },
                                undefined],
-  'an event without end': [x => x.piece(`data: ${'x'.repeat(2 ** 20 + 1)}`), undefined],
+  'an event without end': [x => x.piece(`data: ${'x'.repeat(2 ** 20 + 1)}`),
+                           'upstream_answer_too_long'],
   'above its limit': [async x => {
     for (;;) await x.piece(event(chunk({ content: 'x'.repeat(30_000) })));
-  }, undefined],
+  }, 'upstream_answer_too_long'],
   'only comments': [async x => {
     for (; x.connection.open; await delay(50)) await x.piece(': still here\n\n');
   }, 'upstream_idle_timeout'],
@@ -257,6 +270,56 @@ test('a kept connection that has gone stale is replaced silently', async t => {
   await server.say(1, 'before');
   upstream.once(x => (x.connection.requests > 1 ? x.reset() : x.answer('re: raced')));
   assert.equal(await server.say(1, 'raced'), 're: raced');
+});
+
+test('a kept connection that ends with 408 is replaced silently', async t => {
+  const { server, upstream } = await start(t);
+  await server.say(1, 'before');
+  upstream.once(async x => {
+    if (x.connection.requests === 1) return x.answer('re: late');
+    await x.send(408, 'too late', { connection: 'close' }, 'text/plain');
+    return x.socket.end();
+  });
+  assert.equal(await server.say(1, 'late'), 're: late');
+  // On a new connection it is an answer.
+  upstream.behave(async x => {
+    await x.send(408, 'too late', { connection: 'close' }, 'text/plain');
+    x.socket.end();
+  });
+  assert.equal((await server.chat({ messages: [user('x')] })).error.code, 'upstream_timeout');
+});
+
+test('a request is not sent again once its answer has begun', async t => {
+  const { server, upstream } = await start(t, {
+    server: { max_body_bytes: '64MiB' }, upstream: { max_answer_bytes: '1GiB' } });
+  await server.say(1, 'before');
+  const { socket } = upstream.requests[0].connection;
+  socket.removeAllListeners('data');
+  const stuck = new Promise(resolve => socket.once('data', async () => {
+    socket.pause(); // the rest of the request is never read
+    socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n');
+    // Until nothing more is taken: the client's credit is used up then.
+    const piece = event(chunk({ content: 'word '.repeat(2000) }));
+    const write = () => new Promise(taken => { socket.write(piece, () => taken(true)); });
+    while (await Promise.race([write(), delay(1000).then(() => false)]));
+    resolve();
+  }));
+  const client = await open(t, server.port);
+  client.socket.pause();
+  client.send(chatRequest(KEY, { model: 'm', stream: true, thread_id: 2,
+                                 messages: [user('x'.repeat(40 * 1024 * 1024))] },
+                          { connection: 'close' }));
+  await stuck;
+  socket.resetAndDestroy();
+  await delay(300);
+  client.socket.resume();
+  await client.end();
+  const parsed = parseEvents((await client.response()).text);
+  assert.ok(parsed.error, 'an error event');
+  assert.equal(parsed.done, false);
+  assert.match(parsed.text, /^(word )+$/);
+  assert.equal(upstream.requests.length, 1);
+  assert.equal(upstream.connections.length, 1);
 });
 
 test('an unused connection is closed after idle_connection_timeout', async t => {
