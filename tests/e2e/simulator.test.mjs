@@ -1,11 +1,12 @@
 // `lang-agent simulate`: what its clients see on their sockets, and what its log says about it.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect as connectTls } from 'node:tls';
 import OpenAI from 'openai';
 import { delay, parseEvents, run, SOON, test, until, user, within } from './harness.mjs';
-import { chatRequest, open } from './raw.mjs';
+import { chatRequest, open, request } from './raw.mjs';
 import { startSimulator } from './simulator.mjs';
 
 const KEY = 'sk-simulated-4711';
@@ -494,6 +495,53 @@ test('--quiet prints nothing; SIGTERM ends it at once, whatever runs', async t =
   await within(SOON, simulator.stop(), 'it ends');
   assert.deepEqual(simulator.exit, { code: 0, signal: null });
   assert.deepEqual(simulator.log, []);
+});
+
+test('HEAD has no body', async t => {
+  const simulator = await startSimulator(t);
+  for (const path of ['/simulator/state', '/v1/chat/completions', '/nowhere']) {
+    const client = await open(t, simulator.port);
+    await client.send(request('HEAD', path, { connection: 'close' }));
+    assert.ok((await client.response({ bodiless: true })).status >= 400);
+    assert.equal((await client.end()).length, 0, path);
+  }
+});
+
+test('whatever a request holds, its line is short JSON', async t => {
+  const simulator = await startSimulator(t);
+  const client = await open(t, simulator.port);
+  await client.send(Buffer.concat([Buffer.from('GET /'), Buffer.from([0xff, 0xc3]),
+                                   Buffer.from(`${'\u00e9'.repeat(5000)} HTTP/1.1\r\nx-request-id: `),
+                                   Buffer.from([0xe9]), Buffer.from('\r\n\r\n')]));
+  const answer = await client.response();
+  if (answer.status === 404) assert.match(answer.body.error.message, /\ufffd/);
+  const line = await lastLine(simulator);
+  if (line) assert.equal(line.path.length, 200);
+  const { body } = await ask(t, simulator, { model: 'm'.repeat(250) });
+  assert.equal(body.model.length, 250);
+  assert.equal((await lastLine(simulator)).model, 'm'.repeat(200));
+});
+
+test('times beyond all measure end in no overflow', async t => {
+  const simulator = await startSimulator(t, {
+    model: { first_token_delay: 'lognormal(1h, 1000000)', token_interval: '277h', length: '1000000' } });
+  for (let i = 0; i < 4; ++i) await begin(t, simulator);
+  await until(async () => (await simulator.state()).requests === 4, 'the requests have come');
+});
+
+test('SIGTERM ends it although nobody reads its log', async t => {
+  const simulator = await startSimulator(t);
+  simulator.child.stdout.pause();
+  for (let i = 0; i < 600; ++i)
+    await ask(t, simulator, { model: 'm'.repeat(400) }, { headers: { 'x-request-id': 'r'.repeat(400) } });
+  const began = Date.now();
+  simulator.child.kill('SIGTERM');
+  const [code] = await within(5000, once(simulator.child, 'exit'), 'the end');
+  assert.equal(code, 0);
+  const took = Date.now() - began;
+  assert.ok(took > 900 && took < 1000 + SOON, `${took} ms`);
+  simulator.child.stdout.destroy();
+  await simulator.ended;
 });
 
 test('mistakes on the command line and in the file are named', async t => {
