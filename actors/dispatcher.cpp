@@ -97,7 +97,7 @@ void dispatcher::settle(order_ptr order) {
 void dispatcher::queue(order_ptr order) {
   if (waiting_.is_full()) {
     const auto& last = order->progress.last;
-    order->fail(last ? *last : overloaded());
+    fail(order, last ? *last : overloaded());
     return;
   }
   order->queued = now();
@@ -125,7 +125,15 @@ void dispatcher::attempt(order_ptr order, std::size_t upstream) {
 
 void dispatcher::give_up(const order_ptr& order) {
   const auto& last = order->progress.last;
-  order->fail(last ? *last : upstreams_.problem(*order, now()));
+  fail(order, last ? *last : upstreams_.problem(*order, now()));
+}
+
+/// The access log does not know what a failed turn has been through.
+void dispatcher::fail(const order_ptr& order, failure why) {
+  if (order->spent.attempts > 1)
+    spdlog::warn("upstream given up request={} attempts={} code={}", order->request_id,
+                 order->spent.attempts, contract_of(why.kind).code);
+  order->fail(std::move(why));
 }
 
 void dispatcher::on_cancelled(const order_cancelled& x) {
@@ -197,7 +205,7 @@ void dispatcher::on_failed(attempt_failed& x) {
   if (attempt->cancelled)
     x.order->forget();
   else if (x.begun)
-    x.order->fail(std::move(x.why));
+    fail(x.order, std::move(x.why));
   else
     handle_failure(std::move(x.order), *attempt, x.why);
   serve(upstream);
@@ -216,7 +224,7 @@ void dispatcher::handle_failure(order_ptr order, const running_attempt& last, co
                          && order->spent.attempts < options_.retry.max_attempts
                          && now() < order->spent.ends;
   if (!may_go_on) {
-    order->fail(why);
+    fail(order, why);
     return;
   }
   if (rule.other_key && retry_with_other_key(order, last.upstream))

@@ -51,6 +51,7 @@ private:
   void queue(order_ptr order);
   void attempt(order_ptr order, std::size_t upstream);
   void give_up(const order_ptr& order);
+  static void fail(const order_ptr& order, failure why);
 
   void handle_failure(order_ptr order, const running_attempt& last, const failure& why);
   bool retry_with_other_key(order_ptr& order, std::size_t upstream);

@@ -15,7 +15,7 @@ public:
 
   /// A refused key rests so long at first, twice as long each time it is refused again.
   static constexpr std::chrono::seconds first_rest{5};
-  static constexpr std::chrono::minutes longest_rest{10};
+  static constexpr std::chrono::minutes longest_rest{1};
 
   explicit key_ring(std::size_t count) : keys_(count > 0 ? count : 1) {}
 
