@@ -102,6 +102,16 @@ test('headers of the config go upstream and stay secret', async t => {
   assert.equal(error.message, 'in this chat [redacted] and [redacted] are known');
 });
 
+test('values of headers that are no secrets eat no words of the upstream', async t => {
+  const said = 'The server had an error with token-4711-abcdef in Bearer%20token-4711-abcdef';
+  const { server } = await start(t, { headers: { 'X-Title': 'My chat server',
+                                                 'x-auth': 'Token token-4711-abcdef' } },
+    x => x.json({ error: { message: said } }, 400));
+  const { error } = await server.chat({ messages: [user('hi')] });
+  assert.match(error.message, /^The server had an error with \[redacted\] in /);
+  assert.ok(!error.message.includes('4711'), error.message);
+});
+
 test('a model map names the upstream\'s models', async t => {
   const { server, upstream } = await start(t, { model_map: { small: 'tiny-1', big: 'huge-9' } });
   for (const [asked, sent] of [['small', 'tiny-1'], ['big', 'huge-9'], ['other', 'other']]) {
