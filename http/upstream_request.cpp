@@ -19,7 +19,7 @@ bool is_configured(const upstream_options& options, std::string_view name) {
 
 } // namespace
 
-const std::string& upstream_model(const upstream_options& options, const std::string& asked) {
+std::string upstream_model(const upstream_options& options, const std::string& asked) {
   if (!options.model.empty())
     return options.model;
   const auto mapped = options.model_map.find(asked);

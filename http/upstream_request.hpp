@@ -11,7 +11,7 @@
 namespace lang_agent::http {
 
 /// What the upstream calls the model that a request names.
-const std::string& upstream_model(const upstream_options& options, const std::string& asked);
+std::string upstream_model(const upstream_options& options, const std::string& asked);
 
 /// A request's head for `path` under the base URL, without the empty line: there is room for
 /// further headers. `key` is the number of the API key.
