@@ -78,12 +78,24 @@ http::server_options listen_options(const server_settings& x) {
   return out;
 }
 
+template <class Condition>
+bool wait_until(std::chrono::milliseconds limit, Condition done) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= end)
+      return false;
+    std::this_thread::sleep_for(drain_poll);
+  }
+  return true;
+}
+
 /// All actors that live as long as the server. Ends them with itself.
 class actor_tree {
 public:
   actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config,
              std::unique_ptr<store::thread_store> store)
       : system_(system),
+        others_(system.registry().running()),
         tenants_(std::make_shared<tenant_table>(config.tenants)),
         routes_(std::make_shared<routing_table>(config)) {
     pool_ = spawn_pool(context, config);
@@ -109,6 +121,8 @@ public:
     caf::scoped_actor {
       system_
       } -> wait_for(journal_);
+    // Nor must any actor that holds it be cut off in the middle when the scheduler stops.
+    wait_until(farewell, [this] { return system_.registry().running() <= others_; });
   }
 
   const std::shared_ptr<api_service>& service() const {
@@ -197,6 +211,7 @@ private:
   }
 
   caf::actor_system& system_;
+  const std::size_t others_; ///< actors of the system itself
   std::shared_ptr<const tenant_table> tenants_;
   std::shared_ptr<const routing_table> routes_;
   std::shared_ptr<pool_counters> counters_;
@@ -232,17 +247,6 @@ private:
   asio::signal_set signals_;
   std::promise<void> first_;
 };
-
-template <class Condition>
-bool wait_until(std::chrono::milliseconds limit, Condition done) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!done()) {
-    if (std::chrono::steady_clock::now() >= end)
-      return false;
-    std::this_thread::sleep_for(drain_poll);
-  }
-  return true;
-}
 
 void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds limit) {
   spdlog::info("draining turns={} connections={} limit_ms={}", actors.turns_in_flight(),
