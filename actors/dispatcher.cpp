@@ -169,8 +169,10 @@ void dispatcher::on_idle(const llm_client_idle& x) {
     state.completed(attempt->ticket, now(), x.ttft);
     ++counters(attempt->upstream).completed;
     // Another key got the same request through.
-    for (const auto key : attempt->suspects)
-      set_aside(attempt->upstream, key);
+    for (const auto key : attempt->suspects) {
+      state.keys.refused(key, now());
+      report_set_aside(attempt->upstream, key);
+    }
   } else {
     state.abandoned(attempt->ticket);
     ++counters(attempt->upstream).cancelled;
@@ -178,11 +180,9 @@ void dispatcher::on_idle(const llm_client_idle& x) {
   serve(attempt->upstream);
 }
 
-void dispatcher::set_aside(std::size_t upstream, std::size_t key) {
-  auto& keys = upstreams_[upstream].keys;
-  keys.refused(key, now());
+void dispatcher::report_set_aside(std::size_t upstream, std::size_t key) {
   spdlog::error("upstream key set aside name={} key={}/{} hint=\"check its keys\"",
-                name_of(upstream), key + 1, keys.size());
+                name_of(upstream), key + 1, upstreams_[upstream].keys.size());
 }
 
 void dispatcher::on_failed(attempt_failed& x) {
@@ -191,9 +191,9 @@ void dispatcher::on_failed(attempt_failed& x) {
     return; // its customer hears of it when the order dies
   const auto upstream = attempt->upstream;
   auto& state = upstreams_[upstream];
-  const auto rule = rule_for(x.why.kind);
-  if (rule.key == key_fault::refused && !state.keys.rests(attempt->ticket.key, now()))
-    set_aside(upstream, attempt->ticket.key);
+  const auto key = attempt->ticket.key;
+  if (rule_for(x.why.kind).key == key_fault::refused && !state.keys.rests(key, now()))
+    report_set_aside(upstream, key);
   const auto before = state.breaker.open_until();
   state.failed(attempt->ticket, now(), x.why);
   ++counters(upstream).failed[static_cast<std::size_t>(x.why.kind)];
@@ -238,7 +238,7 @@ void dispatcher::handle_failure(order_ptr order, const running_attempt& last, co
 bool dispatcher::retry_with_other_key(order_ptr& order, std::size_t upstream) {
   auto& progress = order->progress;
   auto& state = upstreams_[upstream];
-  if (!state.keys.has_usable_beside(now(), progress.tried_keys) || !state.breaker.allows(now())
+  if (!state.keys.has_usable(now(), progress.tried_keys) || !state.breaker.allows(now())
       || state.is_full())
     return false;
   --progress.attempts_in_group; // another key is no other attempt at the upstream

@@ -56,7 +56,7 @@ private:
   void handle_failure(order_ptr order, const running_attempt& last, const failure& why);
   bool retry_with_other_key(order_ptr& order, std::size_t upstream);
   bool retry_in_group(order_ptr& order, const running_attempt& last, const retry_rule& rule);
-  void set_aside(std::size_t upstream, std::size_t key);
+  void report_set_aside(std::size_t upstream, std::size_t key);
   void rest(order_ptr order, std::chrono::milliseconds pause);
   void fall_back(order_ptr order, std::size_t upstream);
 

@@ -20,15 +20,11 @@ std::optional<std::size_t> key_ring::take(time_point now, const std::vector<std:
   return std::nullopt;
 }
 
-bool key_ring::has_usable_beside(time_point now, const std::vector<std::size_t>& tried) const {
+bool key_ring::has_usable(time_point now, const std::vector<std::size_t>& tried) const {
   for (std::size_t key = 0; key < keys_.size(); ++key)
     if (is_free(key, now, tried))
       return true;
   return false;
-}
-
-bool key_ring::has_usable(time_point now) const {
-  return resting(now) < keys_.size();
 }
 
 void key_ring::accepted(std::size_t key, time_point now) {

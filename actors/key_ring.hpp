@@ -22,9 +22,8 @@ public:
   /// The next usable key, in turn, other than those in `tried`.
   std::optional<std::size_t> take(time_point now, const std::vector<std::size_t>& tried = {});
 
-  bool has_usable_beside(time_point now, const std::vector<std::size_t>& tried) const;
-
-  bool has_usable(time_point now) const;
+  /// Whether there is one.
+  bool has_usable(time_point now, const std::vector<std::size_t>& tried = {}) const;
 
   /// The upstream took it.
   void accepted(std::size_t key, time_point now);

@@ -77,7 +77,7 @@ void upstream_state::note_key(std::size_t key, time_point now, const failure& wh
   const auto asked = retry_after_of(why).value_or(std::chrono::milliseconds{0});
   if (asked > std::chrono::milliseconds{0})
     keys.limited(key, now + std::min<std::chrono::milliseconds>(asked, longest_rest));
-  else if (keys.has_usable_beside(now, {key}))
+  else if (keys.has_usable(now, {key}))
     keys.limited(key, now + short_rest);
 }
 

@@ -63,9 +63,9 @@ CAF_TEST(keys that were tried are left out) {
   CAF_CHECK(keys.take(start, {0}) == 1u);
   CAF_CHECK(keys.take(start, {0, 2}) == 1u);
   CAF_CHECK(!keys.take(start, {0, 1, 2}));
-  CAF_CHECK(keys.has_usable_beside(start, {0, 1}));
+  CAF_CHECK(keys.has_usable(start, {0, 1}));
   keys.refused(2, start);
-  CAF_CHECK(!keys.has_usable_beside(start, {0, 1}));
+  CAF_CHECK(!keys.has_usable(start, {0, 1}));
 }
 
 CAF_TEST(attempts that were under way neither lengthen the rest nor end it) {
