@@ -25,6 +25,10 @@ constexpr std::chrono::seconds tick_interval{1};
 /// An actor, its mailbox and its entry in the directory.
 constexpr std::size_t empty_conversation_bytes = 3072;
 
+turn_stations::time_point steady_now() {
+  return std::chrono::steady_clock::now();
+}
+
 void tell(const store_client_actor& client, store_answer x) {
   if (client) // retention does not care
     caf::anon_send(client, std::move(x));
@@ -36,10 +40,11 @@ struct running_turn {
 
   joint_turn request;
   planned_turn plan = {};
-  bool ordered = false;                         ///< the pool has the order
-  bool shortened = false;                       ///< asked again with less context
-  std::shared_ptr<const answer> result = {};    ///< set once the upstream is done
-  origin_ptr origin = {};                       ///< of the result
+  bool ordered = false;                      ///< the pool has the order
+  bool shortened = false;                    ///< asked again with less context
+  std::shared_ptr<const answer> result = {}; ///< set once the upstream is done
+  origin_ptr origin = {};                    ///< of the result
+  turn_stations stations = {};
   spent_upstream spent = {};                    ///< by earlier orders
   std::shared_ptr<const std::string> json = {}; ///< the same as the plain answer
 };
@@ -57,6 +62,7 @@ struct conversation_state {
 
   std::optional<history> thread; ///< none: not loaded
   bool loading = false;
+  std::optional<turn_stations::time_point> load_began; ///< for the turn that comes next
   bool load_whole = false;  ///< the next turn needs more than the context limits do
   bool is_whole = false;    ///< `thread` was loaded for such a turn
   std::size_t changing = 0; ///< changes of the whole thread that the journal has
@@ -199,6 +205,7 @@ void conversation_state::next() {
 
 void conversation_state::load() {
   loading = true;
+  load_began = steady_now();
   const auto limits = load_whole ? context_limits{} : options.limits;
   if (journal.send(load_thread{key, limits, self}))
     return;
@@ -235,6 +242,7 @@ void conversation_state::start(joint_turn x) {
     return;
   }
   running.emplace(std::move(x));
+  running->stations.begun = load_began ? *std::exchange(load_began, std::nullopt) : steady_now();
   const auto& first = running->request.first();
   if (stateless || !may_be_retry(first) || attempts.has_failed(first))
     run();
@@ -288,6 +296,8 @@ void conversation_state::order() {
   x->spent = running->spent;
   x->prompt = std::move(running->plan.shown.messages);
   x->context = running->plan.shown.size;
+  running->stations.ordered = steady_now();
+  x->stations = running->stations;
   running->ordered = true;
   caf::anon_send(pool, std::move(x));
 }
@@ -323,6 +333,10 @@ void conversation_state::on_completed(order_completed& x) {
   running->ordered = false;
   running->result = std::move(x.result);
   running->origin = std::move(x.origin);
+  auto& stations = running->stations;
+  if (running->origin)
+    stations.asked = running->origin->stations.asked;
+  stations.answered = stations.stored = steady_now();
   if (stateless)
     commit();
   else
@@ -355,6 +369,7 @@ void conversation_state::on_stored(const turn_stored& x) {
     fail_running(*x.why);
     return;
   }
+  running->stations.stored = steady_now();
   thread->apply(running->plan, running->result->message);
   if (!is_whole)
     thread->trim(options.limits);
@@ -364,8 +379,8 @@ void conversation_state::on_stored(const turn_stored& x) {
 }
 
 void conversation_state::commit() {
-  running->request.commit(running->result, running->json, running->plan.shown.size,
-                          running->origin);
+  running->request.commit({running->result, running->json, running->plan.shown.size,
+                           running->origin, running->stations});
   end_turn();
 }
 

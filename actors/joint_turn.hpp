@@ -3,7 +3,7 @@
 #pragma once
 
 #include "actors/turn_failures.hpp"
-#include "messages/turn.hpp"
+#include "messages/protocol.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -80,12 +80,10 @@ public:
       x->fail(why);
   }
 
-  void commit(const std::shared_ptr<const answer>& result,
-              const std::shared_ptr<const std::string>& json, context_size context,
-              const origin_ptr& origin) {
-    first_->commit(result, json, context, origin);
-    for (const auto& x : retries_)
-      x->replay(json);
+  void commit(const turn_committed& x) {
+    first_->commit(x);
+    for (const auto& retry : retries_)
+      retry->replay(x.json);
   }
 
   void replay(const std::shared_ptr<const std::string>& json) {

@@ -116,8 +116,10 @@ private:
 
   void start(const upstream_target& target, const chat_parameters& parameters,
              const message_list& prompt, std::size_t key, const std::string& dropped) {
-    origin =
-        std::make_shared<answer_origin>(answer_origin{target.name, order->spent.attempts, dropped});
+    auto stations = order->stations;
+    stations.asked = began;
+    origin = std::make_shared<answer_origin>(
+        answer_origin{target.name, order->spent.attempts, dropped, stations});
     exchange =
         target.http->start({parameters, prompt, order->request_id, credit, key, order->spent.ends},
                            std::make_shared<mailbox_listener>(self, order->id));

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <deque>
+#include <vector>
 
 namespace lang_agent {
 
@@ -20,7 +20,7 @@ public:
     committed(x);
     digests_.push_back(x.request);
     if (digests_.size() > max_digests)
-      digests_.pop_front();
+      digests_.erase(digests_.begin());
   }
 
   /// Any attempt of it was stored.
@@ -37,7 +37,7 @@ public:
 private:
   static constexpr std::size_t max_digests = 64;
 
-  std::deque<digest> digests_; ///< the newest at the end
+  std::vector<digest> digests_; ///< the newest at the end
 };
 
 } // namespace lang_agent

@@ -81,7 +81,7 @@ struct request_state {
 
   request_actor::pointer self = nullptr;
   std::shared_ptr<const request_context> context;
-  std::shared_ptr<incoming_request> incoming;
+  std::unique_ptr<http::responder> to;
 
   request_record record; ///< for the log
   thread_key key;
@@ -98,7 +98,7 @@ struct request_state {
     cancel_turn();
   }
 
-  void start();
+  void start(http::request request);
   void on_deltas(const answer_deltas& x);
   void on_committed(const turn_committed& x);
   void on_replayed(const turn_replayed& x);
@@ -117,17 +117,18 @@ private:
   void cancel_turn();
 
   http::responder& responder() const {
-    return *incoming->responder;
+    return *to;
   }
 };
 
-void request_state::start() {
-  auto& request = incoming->request;
-  record.head = request.head;
+void request_state::start(http::request request) {
+  record.head = std::move(request.head);
+  record.timing.received = record.head.received;
+  record.timing.started = std::chrono::steady_clock::now();
   auto decoded = http::decode_chat_request(request.body, context->decoding);
   const auto body = http::body_digest(request.body);
   if (context->log_content)
-    log_content(request.head.request_id, "request", request.body);
+    log_content(record.head.request_id, "request", request.body);
   request.body = {};
   if (const auto* why = std::get_if<failure>(&decoded)) {
     fail(*why);
@@ -137,7 +138,7 @@ void request_state::start() {
   record.model = chat.parameters.model;
   record.thread = chat.thread;
   record.stream = chat.parameters.stream;
-  auto& owner = context->tenants->at(request.head.account);
+  auto& owner = context->tenants->at(record.head.account);
   record.tenant = owner.name;
   auto route = context->routes->find(owner.name, chat.parameters.model);
   if (!route) {
@@ -159,6 +160,7 @@ void request_state::start() {
 
 void request_state::ask(http::chat_request& decoded, digest body, choice_of_upstreams from,
                         turn_permit permit) {
+  record.timing.decoded = std::chrono::steady_clock::now();
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
   responder().listen(std::make_shared<answer_listener>(self), context->stream_buffer_bytes / 2,
@@ -187,6 +189,8 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
 
 http::response request_state::head(const context_size& size, const origin_ptr& origin) const {
   auto out = head();
+  if (auto timing = record.timing.header(); !timing.empty())
+    http::add_header(out, "server-timing", timing);
   if (origin && origin->attempts > 1)
     http::add_header(out, "x-upstream-attempts", std::to_string(origin->attempts));
   if (origin && !origin->dropped.empty())
@@ -222,9 +226,11 @@ void request_state::on_deltas(const answer_deltas& x) {
     return;
   }
   unpaid.add(events.size(), credit);
-  if (!record.first_token) {
-    record.first_token = std::chrono::steady_clock::now();
+  if (!record.timing.first_token) {
+    record.timing.first_token = std::chrono::steady_clock::now();
     record.origin = x.origin;
+    if (x.origin)
+      record.timing.stations = x.origin->stations;
   }
   if (begun) {
     responder().write(std::move(events));
@@ -265,6 +271,7 @@ void request_state::on_committed(const turn_committed& x) {
   turn.reset();
   record.usage = x.result->usage;
   record.origin = x.origin;
+  record.timing.stations = x.stations;
   if (context->log_content)
     log_content(record.head.request_id, "answer", x.result->choices.front().message);
   if (!stream) {
@@ -347,8 +354,8 @@ request_actor::behavior_type request(request_actor::stateful_pointer<request_sta
   auto& state = self->state;
   state.self = self;
   state.context = context;
-  state.incoming = incoming;
-  state.start();
+  state.to = std::move(incoming->responder);
+  state.start(std::move(incoming->request));
   return {
       [self](const answer_deltas& x) { self->state.on_deltas(x); },
       [self](const turn_committed& x) { self->state.on_committed(x); },

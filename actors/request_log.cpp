@@ -16,9 +16,11 @@ std::string as_json(std::string_view text) {
   return out;
 }
 
-double ms_between(std::chrono::steady_clock::time_point a,
-                  std::chrono::steady_clock::time_point b) {
-  return std::chrono::duration<double, std::milli>(b - a).count();
+/// With one digit behind the point.
+std::string ms_between(std::chrono::steady_clock::time_point a,
+                       std::chrono::steady_clock::time_point b) {
+  const auto tenths = (b - a) / std::chrono::microseconds{100};
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
 }
 
 spdlog::level::level_enum level_of(int status) {
@@ -29,32 +31,38 @@ spdlog::level::level_enum level_of(int status) {
 
 } // namespace
 
+/// Appended piece by piece: a line for each request, and formatting cost more than all the rest of
+/// it.
 void log_request(const request_record& x) {
   const auto level = level_of(x.status);
   if (!spdlog::should_log(level))
     return;
-  auto line =
-      fmt::format("request id={} method={} path={} status={}", x.head.request_id,
-                  x.head.method.empty() ? "-" : x.head.method, as_json(x.head.path), x.status);
+  std::string line = "request id=" + x.head.request_id;
+  line.append(" method=").append(x.head.method.empty() ? "-" : x.head.method);
+  line += " path=" + as_json(x.head.path) + " status=" + std::to_string(x.status);
   if (!x.error.empty())
     line += " error=" + as_json(x.error);
   if (!x.head.client_request_id.empty())
     line += " client_request_id=" + x.head.client_request_id;
   if (!x.tenant.empty())
-    line += fmt::format(" tenant={} thread={}", as_json(x.tenant), as_json(x.thread));
+    line += " tenant=" + as_json(x.tenant) + " thread=" + as_json(x.thread);
   if (!x.model.empty())
-    line += fmt::format(" model={} stream={}", as_json(x.model), x.stream);
+    line.append(" model=")
+        .append(as_json(x.model))
+        .append(x.stream ? " stream=true" : " stream=false");
   if (x.replayed)
     line += " replay=true";
   if (x.origin)
-    line += fmt::format(" upstream={} attempts={}", x.origin->upstream, x.origin->attempts);
-  if (x.first_token)
-    line += fmt::format(" ttft_ms={:.1f}", ms_between(x.head.received, *x.first_token));
-  line += fmt::format(" ms={:.1f}", ms_between(x.head.received, std::chrono::steady_clock::now()));
+    line += " upstream=" + x.origin->upstream + " attempts=" + std::to_string(x.origin->attempts);
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto& first = x.timing.first_token)
+    line += " ttft_ms=" + ms_between(x.head.received, *first);
+  line += " ms=" + ms_between(x.head.received, now) + x.timing.log_fields(now);
   if (!x.usage.json.empty())
-    line += fmt::format(" prompt_tokens={} completion_tokens={}{}", x.usage.prompt,
-                        x.usage.completion, x.usage.estimated ? " tokens_estimated=true" : "");
-  spdlog::log(level, "{}", line);
+    line += " prompt_tokens=" + std::to_string(x.usage.prompt)
+            + " completion_tokens=" + std::to_string(x.usage.completion)
+            + (x.usage.estimated ? " tokens_estimated=true" : "");
+  spdlog::log(level, line);
 }
 
 void log_content(std::string_view request_id, std::string_view what, std::string_view text) {

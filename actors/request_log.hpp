@@ -1,6 +1,7 @@
 /// One structured line per request.
 #pragma once
 
+#include "actors/request_timing.hpp"
 #include "http/request.hpp"
 #include "messages/chat.hpp"
 
@@ -20,7 +21,7 @@ struct request_record {
   std::string model = {};
   bool stream = false;
   bool replayed = false; ///< the answer is that of an earlier attempt
-  std::optional<std::chrono::steady_clock::time_point> first_token = {};
+  request_timing timing = {};
   token_usage usage = {};
   origin_ptr origin = {}; ///< of an answer
 };

@@ -5,7 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
-#include <deque>
+#include <list>
 
 namespace lang_agent {
 
@@ -45,7 +45,7 @@ public:
   void fail_until(std::chrono::steady_clock::time_point arrival, const failure& why);
 
 private:
-  std::deque<joint_turn> turns_;
+  std::list<joint_turn> turns_; ///< hardly ever any: takes no memory while empty
 };
 
 } // namespace lang_agent

@@ -167,9 +167,7 @@ std::string shaped_message(const value& message) {
 }
 
 message_ptr parse_history_entry(const std::string& message) {
-  rapidjson::Document document;
-  document.Parse(message.data(), message.size());
-  return history_entry(document);
+  return history_entry(dom::known_document{message}.root());
 }
 
 void complete_answer(answer& x, std::uint64_t prompt_tokens) {

@@ -7,7 +7,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <array>
 #include <optional>
@@ -49,10 +48,10 @@ std::vector<std::string> split_words(const std::string& text) {
 class builtin_exchange final : public exchange,
                                public std::enable_shared_from_this<builtin_exchange> {
 public:
-  builtin_exchange(asio::io_context& context, const builtin_options& options,
+  builtin_exchange(http::executor home, const builtin_options& options,
                    const exchange_request& request, std::shared_ptr<exchange_listener> listener)
-      : strand_(asio::make_strand(context)),
-        timer_(strand_),
+      : home_(std::move(home)),
+        timer_(home_),
         options_(options),
         listener_(std::move(listener)),
         stream_(request.parameters.stream),
@@ -68,12 +67,12 @@ public:
   }
 
   void start() {
-    asio::dispatch(strand_,
+    asio::dispatch(home_,
                    [self = shared_from_this()] { self->wait(self->options_.first_token_delay); });
   }
 
   void grant(std::size_t bytes) override {
-    asio::post(strand_, [self = shared_from_this(), bytes] {
+    asio::post(home_, [self = shared_from_this(), bytes] {
       const bool was_stopped = self->credit_ <= 0;
       self->credit_ += static_cast<std::int64_t>(bytes);
       if (was_stopped && self->credit_ > 0 && !self->waiting_)
@@ -82,7 +81,7 @@ public:
   }
 
   void cancel() override {
-    asio::post(strand_, [self = shared_from_this()] {
+    asio::post(home_, [self = shared_from_this()] {
       self->listener_.reset();
       self->timer_.cancel();
     });
@@ -168,7 +167,7 @@ private:
       listener->on_completed(whole.finish());
   }
 
-  asio::strand<asio::io_context::executor_type> strand_;
+  http::executor home_;
   asio::steady_timer timer_;
   const builtin_options options_;
   std::shared_ptr<exchange_listener> listener_; ///< gone once it has heard the end
@@ -184,22 +183,23 @@ private:
 
 class builtin_upstream final : public upstream {
 public:
-  builtin_upstream(asio::io_context& context, builtin_options options)
-      : context_(context), options_(options) {}
+  builtin_upstream(io_threads threads, builtin_options options)
+      : threads_(std::move(threads)), options_(options) {}
 
   std::shared_ptr<exchange> start(const exchange_request& request,
                                   std::shared_ptr<exchange_listener> listener) override {
-    auto out = std::make_shared<builtin_exchange>(context_, options_, request, std::move(listener));
+    auto out = std::make_shared<builtin_exchange>(threads_.here().get_executor(), options_, request,
+                                                  std::move(listener));
     out->start();
     return out;
   }
 
   void probe(std::function<void(bool)> done) override {
-    asio::post(context_, [done = std::move(done)] { done(true); });
+    asio::post(threads_.here(), [done = std::move(done)] { done(true); });
   }
 
 private:
-  asio::io_context& context_;
+  io_threads threads_;
   builtin_options options_;
 };
 
@@ -242,9 +242,8 @@ std::string builtin_answer(const message_list& prompt, const builtin_options& op
   return sized;
 }
 
-std::shared_ptr<upstream> make_builtin_upstream(asio::io_context& context,
-                                                builtin_options options) {
-  return std::make_shared<builtin_upstream>(context, options);
+std::shared_ptr<upstream> make_builtin_upstream(io_threads threads, builtin_options options) {
+  return std::make_shared<builtin_upstream>(std::move(threads), options);
 }
 
 } // namespace lang_agent::http

@@ -19,8 +19,7 @@ struct builtin_options {
 
 /// Deterministic: the same options and prompt give the same answer, which tells what the thread
 /// holds (number of turns, what the user said before). A token is a word.
-std::shared_ptr<upstream> make_builtin_upstream(boost::asio::io_context& context,
-                                                builtin_options options);
+std::shared_ptr<upstream> make_builtin_upstream(io_threads threads, builtin_options options);
 
 /// Its answer to a prompt, before any limit on tokens.
 std::string builtin_answer(const message_list& prompt, const builtin_options& options);

@@ -2,6 +2,7 @@
 
 #include "http/connection_responder.hpp"
 #include "http/ids.hpp"
+#include "http/read_scratch.hpp"
 
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
@@ -44,6 +45,8 @@ connection::~connection() {
 }
 
 void connection::start() {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
   expire_after(context_->options.header_timeout);
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->read(); });
 }
@@ -56,30 +59,34 @@ void connection::read() {
       || reader_.buffered() >= context_->options.max_header_bytes + first_read_bytes)
     return;
   reading_ = true;
-  // A stream may stay open for long: it keeps no memory of its request.
-  const bool has_body = phase_ == phase::body || phase_ == phase::uploading;
-  if (const auto size = has_body ? body_read_bytes : first_read_bytes; incoming_.size() != size)
-    incoming_ = std::vector<char>(size);
-  socket_.async_read_some(
-      asio::buffer(incoming_),
-      [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
+  // A connection that waits needs no memory for what may come.
+  socket_.async_wait(socket::wait_read, [self = shared_from_this()](const error_code&) {
+    self->reading_ = false;
+    if (self->phase_ != phase::closed)
+      self->on_readable();
+  });
 }
 
-void connection::on_read(const error_code& ec, std::size_t n) {
-  reading_ = false;
-  if (phase_ == phase::closed)
-    return;
-  if (ec == asio::error::eof) {
+void connection::on_readable() {
+  error_code ec;
+  const auto room = read_scratch(wanted_bytes());
+  const auto n = socket_.read_some(room, ec);
+  if (ec == asio::error::would_block) {
+    read();
+  } else if (ec == asio::error::eof) {
     on_eof();
-    return;
-  }
-  if (ec) {
+  } else if (ec) {
     client_gone();
     close();
-    return;
+  } else {
+    reader_.append(static_cast<const char*>(room.data()), n);
+    process();
   }
-  reader_.append(incoming_.data(), n);
-  process();
+}
+
+/// Heads are small; what a client sends ahead of its turn is read slowly.
+std::size_t connection::wanted_bytes() {
+  return phase_ == phase::body || phase_ == phase::uploading ? body_read_bytes : first_read_bytes;
 }
 
 void connection::on_eof() {

@@ -1,11 +1,12 @@
 /// One client connection: reads requests, hands them to the service, writes the answers.
 ///
-/// Lives on its own strand; everything below runs there unless said otherwise. One request at a
-/// time: what a client pipelines waits in a bounded buffer. A read is always pending while a
-/// request is being answered, so that a client that goes away is noticed at once. It ends when
-/// either side closes, when a deadline passes, or when the server drains.
+/// Lives on the thread of its socket; everything below runs there unless said otherwise. One
+/// request at a time: what a client pipelines waits in a bounded buffer. A read is always pending
+/// while a request is being answered, so that a client that goes away is noticed at once. It ends
+/// when either side closes, when a deadline passes, or when the server drains.
 #pragma once
 
+#include "http/io_threads.hpp"
 #include "http/output_queue.hpp"
 #include "http/request_reader.hpp"
 #include "http/responder.hpp"
@@ -13,13 +14,11 @@
 #include "http/watchlist.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/strand.hpp>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace lang_agent::http {
 
@@ -42,9 +41,7 @@ struct connection_context {
 
 class connection final : public watched, public std::enable_shared_from_this<connection> {
 public:
-  using socket =
-      boost::asio::basic_stream_socket<boost::asio::ip::tcp,
-                                       boost::asio::strand<boost::asio::io_context::executor_type>>;
+  using socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, http::executor>;
 
   /// Of one request on this connection: calls that name an earlier one do nothing.
   using request_number = std::uint64_t;
@@ -91,7 +88,8 @@ private:
   };
 
   void read();
-  void on_read(const boost::system::error_code& ec, std::size_t n);
+  void on_readable();
+  std::size_t wanted_bytes();
   void on_eof();
 
   void process();
@@ -136,7 +134,6 @@ private:
   bool keep_alive_ = true;
   const bool refused_;
 
-  std::vector<char> incoming_; ///< of the read under way: parsing goes on meanwhile
   request_reader reader_;
 
   // The request being answered.

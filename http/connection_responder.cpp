@@ -13,7 +13,7 @@ connection_responder::~connection_responder() {
     post([](connection& x) { x.abandon(); });
 }
 
-/// On the connection's strand, unless its request is over by then.
+/// On the connection's thread, unless its request is over by then.
 template <class Function>
 void connection_responder::post(Function f) {
   boost::asio::post(to_->executor(), [to = to_, n = number_, f = std::move(f)]() mutable {

@@ -1,13 +1,42 @@
 #include "http/dom.hpp"
 
+#include <cstdint>
+#include <cstring>
+
 namespace lang_agent::http::dom {
 
 namespace {
+
+/// What RapidJSON may read behind the end.
+constexpr std::size_t padding = 16;
+
+/// How many bytes from the start on are valid UTF-8.
+std::size_t valid_utf8(std::string_view text) {
+  constexpr std::uint64_t high_bits = 0x8080808080808080;
+  rapidjson::MemoryStream in{text.data(), text.size()};
+  while (in.Tell() < text.size()) {
+    std::uint64_t eight = 0;
+    if (text.size() - in.Tell() >= sizeof eight) {
+      std::memcpy(&eight, text.data() + in.Tell(), sizeof eight);
+      if ((eight & high_bits) == 0) {
+        in.src_ += sizeof eight;
+        continue;
+      }
+    }
+    const auto begin = in.Tell();
+    unsigned character = 0;
+    if (!rapidjson::UTF8<>::Decode(in, &character))
+      return begin;
+  }
+  return text.size();
+}
 
 /// The members whose elements are noted, too: only of messages is their text needed.
 bool has_rows(std::string_view member) {
   return member == "messages" || member == "instructions";
 }
+
+constexpr const char* blanks = " \t\r\n";
 
 struct span {
   std::size_t begin;
@@ -18,9 +47,13 @@ struct span {
 /// Stops at the depth limit: the reader recurses with the nesting.
 class span_handler {
 public:
-  span_handler(rapidjson::Document& document, rapidjson::MemoryStream& stream,
+  span_handler(rapidjson::Document& document, rapidjson::InsituStringStream& stream,
                std::string_view text, unsigned max_depth)
-      : document_(document), stream_(stream), text_(text), max_depth_(max_depth) {}
+      : document_(document),
+        stream_(stream),
+        begin_of_parsed_(stream.src_),
+        text_(text),
+        max_depth_(max_depth) {}
 
   bool Null() {
     return document_.Null() && value_end();
@@ -54,9 +87,11 @@ public:
       return false;
     if (depth_ == 1) {
       has_rows_ = has_rows({x, n});
+      const auto at = static_cast<std::size_t>(x - begin_of_parsed_);
+      end_member(at - 1);
       // The value starts after the colon.
-      auto i = text_.find(':', stream_.Tell());
-      begin_ = text_.find_first_not_of(" \t\r\n", i + 1);
+      const auto colon = text_.find(':', string_end(at));
+      begin_ = text_.find_first_not_of(blanks, colon + 1);
     }
     return document_.Key(x, n, copy);
   }
@@ -100,8 +135,28 @@ private:
   }
 
   bool leave() {
-    --depth_;
+    if (--depth_ == 0)
+      end_member(stream_.Tell() - 1);
     return value_end();
+  }
+
+  /// The member before ends here, but for a comma. The stream does not tell where its value ended:
+  /// the reader works on a copy while it reads strings and numbers.
+  void end_member(std::size_t limit) {
+    if (!in_member_)
+      return;
+    in_member_ = false;
+    auto last = text_.find_last_not_of(blanks, limit - 1);
+    if (text_[last] == ',')
+      last = text_.find_last_not_of(blanks, last - 1);
+    members.push_back({begin_, last + 1});
+  }
+
+  /// Of a string that begins there, behind its quote.
+  std::size_t string_end(std::size_t at) const {
+    for (; text_[at] != '"'; ++at)
+      at += text_[at] == '\\';
+    return at;
   }
 
   bool value_end() {
@@ -109,7 +164,7 @@ private:
       if (has_rows_)
         current_rows_.push_back({row_begin_, stream_.Tell()});
     } else if (depth_ == 1) {
-      members.push_back({begin_, stream_.Tell()});
+      in_member_ = true;
       rows.push_back(std::move(current_rows_));
       current_rows_.clear();
     }
@@ -117,13 +172,15 @@ private:
   }
 
   rapidjson::Document& document_;
-  rapidjson::MemoryStream& stream_;
+  rapidjson::InsituStringStream& stream_;
+  const char* begin_of_parsed_;
   std::string_view text_;
   unsigned max_depth_;
   unsigned depth_ = 0;
   bool too_deep_ = false;
   bool lone_surrogate_ = false;
   std::size_t begin_ = 0;
+  bool in_member_ = false;
   bool has_rows_ = false;
   std::size_t row_begin_ = 0;
   std::vector<span> current_rows_;
@@ -131,29 +188,46 @@ private:
 
 } // namespace
 
+parsable_text::parsable_text(std::string_view text)
+    : bytes_(std::make_unique_for_overwrite<char[]>(text.size() + padding)) {
+  std::memcpy(bytes_.get(), text.data(), text.size());
+  std::memset(bytes_.get() + text.size(), 0, padding);
+}
+
+known_document::known_document(std::string_view json) : text_(json) {
+  document_.ParseInsitu(text_.data());
+}
+
+spanned_document::outcome spanned_document::malformed(std::string_view what, std::size_t offset) {
+  problem_ = std::string{what} + " (offset " + std::to_string(offset) + ")";
+  return outcome::malformed;
+}
+
 spanned_document::outcome spanned_document::parse(std::string_view text, unsigned max_depth) {
-  rapidjson::MemoryStream stream{text.data(), text.size()};
-  span_handler spans{document_, stream, text, max_depth};
-  rapidjson::ParseResult result;
-  auto generate = [&](rapidjson::Document&) {
-    rapidjson::Reader reader;
-    result = reader.Parse<rapidjson::kParseValidateEncodingFlag>(stream, spans);
-    return !result.IsError();
-  };
   // The reader takes a NUL byte for the end of its input.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     problem_ = "NUL byte at offset " + std::to_string(nul);
     return outcome::malformed;
   }
+  if (const auto valid = valid_utf8(text); valid < text.size())
+    return malformed(rapidjson::GetParseError_En(rapidjson::kParseErrorStringInvalidEncoding),
+                     valid);
+  parsed_.emplace(text);
+  rapidjson::InsituStringStream stream{parsed_->data()};
+  span_handler spans{document_, stream, text, max_depth};
+  rapidjson::ParseResult result;
+  auto generate = [&](rapidjson::Document&) {
+    rapidjson::Reader reader;
+    result = reader.Parse<rapidjson::kParseInsituFlag>(stream, spans);
+    return !result.IsError();
+  };
   document_.Populate(generate);
   if (spans.too_deep())
     return outcome::too_deep;
-  if (result.IsError()) {
-    problem_ = std::string{spans.lone_surrogate() ? "A surrogate has no other half."
-                                                  : rapidjson::GetParseError_En(result.Code())}
-               + " (offset " + std::to_string(result.Offset()) + ")";
-    return outcome::malformed;
-  }
+  if (result.IsError())
+    return malformed(spans.lone_surrogate() ? "A surrogate has no other half."
+                                            : rapidjson::GetParseError_En(result.Code()),
+                     result.Offset());
   if (!document_.IsObject())
     return outcome::not_an_object;
   const auto cut = [&](span x) { return text.substr(x.begin, x.end - x.begin); };

@@ -9,6 +9,7 @@
 #include <rapidjson/writer.h>
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,34 @@ inline std::string dump(const value& x) {
   return {buffer.GetString(), buffer.GetSize()};
 }
 
+/// Text for RapidJSON to parse in place, so that strings need no copies of their own. What it reads
+/// ahead of the end, 16 bytes at a time, belongs to the text.
+class parsable_text {
+public:
+  explicit parsable_text(std::string_view text);
+
+  char* data() {
+    return bytes_.get();
+  }
+
+private:
+  std::unique_ptr<char[]> bytes_;
+};
+
+/// A JSON value that we have written, or checked, ourselves.
+class known_document {
+public:
+  explicit known_document(std::string_view json);
+
+  const value& root() const {
+    return document_;
+  }
+
+private:
+  parsable_text text_; ///< the document refers to it
+  rapidjson::Document document_;
+};
+
 /// A parsed JSON object that also knows where in the text its parts stand, so that what we do not
 /// change can travel byte for byte.
 class spanned_document {
@@ -68,6 +97,9 @@ public:
   }
 
 private:
+  outcome malformed(std::string_view what, std::size_t offset);
+
+  std::optional<parsable_text> parsed_; ///< the document refers to it
   rapidjson::Document document_;
   std::vector<member> members_;
   std::string problem_;

@@ -2,6 +2,10 @@
 
 #include "http/dom.hpp"
 
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
 namespace lang_agent::http {
 
 namespace {
@@ -15,6 +19,36 @@ void append_nullable(std::string& out, std::string_view text) {
 
 constexpr bool needs_escape(unsigned char c) {
   return c < 0x20 || c == '"' || c == '\\';
+}
+
+/// Eight bytes at once, each in a byte of a word.
+constexpr std::uint64_t all(std::uint64_t byte) {
+  return byte * 0x0101010101010101;
+}
+
+std::uint64_t eight_bytes(const char* from) {
+  std::uint64_t out = 0;
+  std::memcpy(&out, from, sizeof out);
+  return out;
+}
+
+/// Whether some byte of a word is below `n`, which is 128 at most (Bit Twiddling Hacks, "Determine
+/// if a word has a byte less than n").
+constexpr bool has_less(std::uint64_t word, std::uint64_t n) {
+  return ((word - all(n)) & ~word & all(0x80)) != 0;
+}
+
+bool needs_escape_in(std::uint64_t word) {
+  return has_less(word, 0x20) || has_less(word ^ all('"'), 1) || has_less(word ^ all('\\'), 1);
+}
+
+/// Where the next character that needs an escape stands.
+std::size_t next_escape(std::string_view text, std::size_t from) {
+  while (from + 8 <= text.size() && !needs_escape_in(eight_bytes(text.data() + from)))
+    from += 8;
+  while (from < text.size() && !needs_escape(static_cast<unsigned char>(text[from])))
+    ++from;
+  return from;
 }
 
 } // namespace
@@ -35,10 +69,8 @@ void append_json_string(std::string& out, std::string_view text) {
   out.reserve(out.size() + text.size() + 2);
   out += '"';
   std::size_t copied = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (auto i = next_escape(text, 0); i < text.size(); i = next_escape(text, i + 1)) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (!needs_escape(c))
-      continue;
     out.append(text, copied, i - copied);
     copied = i + 1;
     switch (c) {
@@ -86,13 +118,20 @@ failure invalid_field(const std::string& name, const std::string& problem) {
 }
 
 std::uint32_t estimate_tokens(std::string_view text) {
-  std::size_t ascii = 0;
-  std::size_t others = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    ascii += byte < 0x80;
-    others += byte >= 0xc0; // lead bytes of multi-byte characters
+  std::size_t high = 0;
+  std::size_t others = 0; // lead bytes of multi-byte characters
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    const auto word = eight_bytes(text.data() + i);
+    high += std::popcount(word & all(0x80));
+    others += std::popcount(word & (word << 1) & all(0x80));
   }
+  for (; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    high += byte >= 0x80;
+    others += byte >= 0xc0;
+  }
+  const auto ascii = text.size() - high;
   return static_cast<std::uint32_t>((ascii + 3) / 4 + others);
 }
 

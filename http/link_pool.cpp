@@ -65,30 +65,37 @@ redaction secrets_of(const upstream_options& x) {
 
 } // namespace
 
-link_pool::link_pool(asio::io_context& io, upstream_options o)
+link_pool::link_pool(io_threads on, upstream_options o)
     : options(std::move(o)),
-      context(io),
+      threads(std::move(on)),
       tls(make_tls_context(options)),
-      links(io),
+      links(threads.first()),
       secrets(secrets_of(options)) {}
 
 std::shared_ptr<upstream_link> link_pool::reuse() {
-  while (true) {
-    std::shared_ptr<upstream_link> link;
-    {
-      const std::lock_guard lock{mutex_};
-      if (idle_.empty())
-        return nullptr;
-      link = std::move(idle_.back());
-      idle_.pop_back();
-    }
+  while (auto link = take_idle())
     if (link->age() < options.max_connection_age && link->is_fresh())
       return link;
-  }
+  return nullptr;
 }
 
-std::shared_ptr<upstream_link> link_pool::make(upstream_link::strand executor) {
-  return std::make_shared<upstream_link>(shared_from_this(), std::move(executor));
+/// The last used one, as it is the freshest; of another thread where this one has none.
+std::shared_ptr<upstream_link> link_pool::take_idle() {
+  const auto here = threads.here().get_executor();
+  const std::lock_guard lock{mutex_};
+  if (idle_.empty())
+    return nullptr;
+  auto found = std::find_if(idle_.rbegin(), idle_.rend(),
+                            [&](const auto& x) { return x->executor() == here; });
+  if (found == idle_.rend())
+    found = idle_.rbegin();
+  auto link = std::move(*found);
+  idle_.erase(std::next(found).base());
+  return link;
+}
+
+std::shared_ptr<upstream_link> link_pool::make(http::executor home) {
+  return std::make_shared<upstream_link>(shared_from_this(), std::move(home));
 }
 
 void link_pool::keep(std::shared_ptr<upstream_link> link) {

@@ -17,13 +17,13 @@ namespace lang_agent::http {
 class link_pool : public std::enable_shared_from_this<link_pool> {
 public:
   /// Throws std::runtime_error when a file of the options is of no use.
-  link_pool(boost::asio::io_context& context, upstream_options options);
+  link_pool(io_threads threads, upstream_options options);
 
-  /// An idle link that is still good; else null.
+  /// An idle link that is still good, of the running thread if there is one; else null.
   std::shared_ptr<upstream_link> reuse();
 
-  /// A new link, not connected.
-  std::shared_ptr<upstream_link> make(upstream_link::strand executor);
+  /// A new link on that thread, not connected.
+  std::shared_ptr<upstream_link> make(http::executor home);
 
   /// Keeps a link for the next exchange, unless it is too old for one.
   void keep(std::shared_ptr<upstream_link> link);
@@ -35,12 +35,14 @@ public:
   void drop(const upstream_link* link);
 
   const upstream_options options;
-  boost::asio::io_context& context;
+  const io_threads threads;
   boost::asio::ssl::context tls;
   watchlist links;
   const redaction secrets; ///< what clients must not see
 
 private:
+  std::shared_ptr<upstream_link> take_idle();
+
   std::mutex mutex_;
   bool closed_ = false;
   std::vector<std::shared_ptr<upstream_link>> idle_; ///< the last used at the end

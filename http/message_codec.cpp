@@ -304,7 +304,10 @@ std::variant<message_ptr, failure> decode_message(const value& x, std::string_vi
 message_ptr history_entry(const value& message) {
   std::string json = R"({"role":"assistant","content":)";
   const auto* content = find(message, "content");
-  json += content ? dom::dump(*content) : "null";
+  if (content && content->IsString())
+    append_json_string(json, text(*content));
+  else
+    json += content ? dom::dump(*content) : "null";
   for (const char* name : {"refusal", "tool_calls", "function_call"}) {
     if (const auto* x = find(message, name))
       json.append(",\"").append(name).append("\":").append(dom::dump(*x));
@@ -350,9 +353,9 @@ std::string content_text(const value* content) {
 }
 
 std::string text_of(const chat_message& message) {
-  rapidjson::Document document;
-  document.Parse(message.json.data(), message.json.size());
-  return document.IsObject() ? content_text(find(document, "content")) : std::string{};
+  const dom::known_document document{message.json};
+  const auto& root = document.root();
+  return root.IsObject() ? content_text(find(root, "content")) : std::string{};
 }
 
 } // namespace lang_agent::http

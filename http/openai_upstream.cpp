@@ -25,7 +25,6 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t read_bytes = 4096;
 /// After the last finish reason, how long [DONE] may take; after [DONE], the end of the body.
 constexpr std::chrono::seconds tail_time{2};
 
@@ -35,7 +34,7 @@ exchange_clock::limits limits_of(const upstream_options& options, const exchange
           std::min(request.ends, clock::now() + options.total_timeout)};
 }
 
-/// One exchange over one link. Lives on the link's strand.
+/// One exchange over one link. Lives on the link's thread.
 class openai_exchange final : public exchange,
                               public std::enable_shared_from_this<openai_exchange> {
 public:
@@ -63,20 +62,20 @@ public:
     link_ = pool_->reuse();
     reused_ = link_ != nullptr;
     if (!link_)
-      link_ = pool_->make(asio::make_strand(pool_->context));
-    strand_ = link_->executor();
-    asio::dispatch(*strand_, [self = shared_from_this()] { self->run(); });
+      link_ = pool_->make(pool_->threads.here().get_executor());
+    home_ = link_->executor();
+    asio::dispatch(*home_, [self = shared_from_this()] { self->run(); });
   }
 
   void grant(std::size_t bytes) override {
-    asio::post(*strand_, [self = shared_from_this(), bytes] {
+    asio::post(*home_, [self = shared_from_this(), bytes] {
       self->credit_ += static_cast<std::int64_t>(bytes);
       self->read();
     });
   }
 
   void cancel() override {
-    asio::post(*strand_, [self = shared_from_this()] {
+    asio::post(*home_, [self = shared_from_this()] {
       self->listener_.reset();
       self->close();
     });
@@ -152,21 +151,21 @@ private:
     reading_ = true;
     clock_.resume(clock::now());
     watch();
-    link_->read(input_.prepare(read_bytes),
-                [self = shared_from_this(), link = link_](const error_code& ec, std::size_t n) {
-                  self->reading_ = false;
-                  if (self->link_ == link)
-                    self->on_read(ec, n);
-                });
+    link_->read(
+        [self = shared_from_this(), link = link_](const error_code& ec, std::string_view bytes) {
+          self->reading_ = false;
+          if (self->link_ == link)
+            self->on_read(ec, bytes);
+        });
   }
 
-  void on_read(const error_code& ec, std::size_t n) {
+  void on_read(const error_code& ec, std::string_view bytes) {
     if (ec) {
       on_end(ec);
       return;
     }
     heard_ = true;
-    input_.commit(n);
+    input_.commit(asio::buffer_copy(input_.prepare(bytes.size()), asio::buffer(bytes)));
     if (auto bad = reader_->feed(input_, deltas_)) {
       fail(std::move(*bad));
       return;
@@ -175,8 +174,10 @@ private:
       begin_anew();
       return;
     }
+    // An open stream needs no memory for what was read and sent.
+    input_.shrink_to_fit();
     if (sent_)
-      body_ = {}; // an open stream needs no memory for it
+      head_ = body_ = {};
     note_progress();
     deliver();
     if (!listener_ && reader_->is_done())
@@ -234,7 +235,7 @@ private:
     input_.clear();
     reader_.reset(); // credit that comes while connecting must not start a read
     close();
-    link_ = pool_->make(*strand_);
+    link_ = pool_->make(*home_);
     run();
   }
 
@@ -308,7 +309,7 @@ private:
   std::string body_;
 
   std::shared_ptr<upstream_link> link_; ///< gone once the exchange has ended
-  std::optional<upstream_link::strand> strand_;
+  std::optional<http::executor> home_;
   bool reused_ = false;
   bool reading_ = false;
   bool sent_ = false;  ///< the whole request
@@ -322,8 +323,8 @@ private:
 
 class openai_upstream final : public upstream {
 public:
-  openai_upstream(asio::io_context& context, upstream_options options)
-      : pool_(std::make_shared<link_pool>(context, std::move(options))) {}
+  openai_upstream(io_threads threads, upstream_options options)
+      : pool_(std::make_shared<link_pool>(std::move(threads), std::move(options))) {}
 
   ~openai_upstream() override {
     pool_->close();
@@ -346,9 +347,8 @@ private:
 
 } // namespace
 
-std::shared_ptr<upstream> make_openai_upstream(asio::io_context& context,
-                                               upstream_options options) {
-  return std::make_shared<openai_upstream>(context, std::move(options));
+std::shared_ptr<upstream> make_openai_upstream(io_threads threads, upstream_options options) {
+  return std::make_shared<openai_upstream>(std::move(threads), std::move(options));
 }
 
 } // namespace lang_agent::http

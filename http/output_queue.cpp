@@ -20,6 +20,10 @@ std::string chunk(const std::string& data) {
 
 } // namespace
 
+void output_queue::put_bytes(std::string bytes) {
+  pieces_.push_back({std::move(bytes), 0});
+}
+
 void output_queue::put_head(response x, const request_head& to, framing body, bool keep_alive) {
   framing_ = body;
   head_only_ = to.method == "HEAD" || x.status == 204;

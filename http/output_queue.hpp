@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <span>
 #include <string>
 
@@ -17,9 +17,7 @@ namespace lang_agent::http {
 class output_queue {
 public:
   /// As they are.
-  void put_bytes(std::string bytes) {
-    pieces_.push_back({std::move(bytes), 0});
-  }
+  void put_bytes(std::string bytes);
 
   /// A response's head, and the first piece of its body. No body follows on HEAD and 204.
   void put_head(response x, const request_head& to, framing body, bool keep_alive);
@@ -46,9 +44,9 @@ private:
 
   framing framing_ = framing::length;
   bool head_only_ = false;
-  std::deque<entry> pieces_;
-  std::size_t offset_ = 0; ///< written bytes of the first piece
-  std::array<boost::asio::const_buffer, 16> gathered_;
+  std::list<entry> pieces_; ///< stay where they are: `gathered_` points into them
+  std::size_t offset_ = 0;  ///< written bytes of the first piece
+  std::array<boost::asio::const_buffer, 8> gathered_;
 };
 
 } // namespace lang_agent::http

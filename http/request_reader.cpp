@@ -8,13 +8,6 @@ namespace lang_agent::http {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 
-namespace {
-
-/// A buffer of more is given back once it is empty.
-constexpr std::size_t kept_capacity = 4096;
-
-} // namespace
-
 void request_reader::append(const char* data, std::size_t n) {
   input_.commit(asio::buffer_copy(input_.prepare(n), asio::buffer(data, n)));
 }
@@ -35,7 +28,7 @@ void request_reader::begin() {
 
 void request_reader::end() {
   parser_.reset();
-  if (input_.size() == 0 && input_.capacity() > kept_capacity)
+  if (input_.size() == 0)
     input_.shrink_to_fit();
 }
 

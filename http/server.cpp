@@ -25,11 +25,11 @@ constexpr std::chrono::milliseconds accept_pause{100};
 
 class server::impl : public std::enable_shared_from_this<impl> {
 public:
-  impl(asio::io_context& context, server_options options, std::shared_ptr<service> handler)
-      : context_(context),
-        shared_(
-            std::make_shared<connection_context>(context, std::move(options), std::move(handler))),
-        acceptor_(asio::make_strand(context)),
+  impl(io_threads threads, server_options options, std::shared_ptr<service> handler)
+      : threads_(std::move(threads)),
+        shared_(std::make_shared<connection_context>(threads_.first(), std::move(options),
+                                                     std::move(handler))),
+        acceptor_(threads_.first()),
         pause_(acceptor_.get_executor()) {
     bind();
   }
@@ -63,7 +63,7 @@ public:
 
 private:
   void bind() {
-    tcp::resolver resolver{context_};
+    tcp::resolver resolver{threads_.first()};
     const auto found = resolver.resolve(
         shared_->options.host, std::to_string(shared_->options.port), tcp::resolver::passive);
     // A name like "localhost" has several addresses: IPv4 first, as most clients try it.
@@ -82,7 +82,8 @@ private:
       accept_later();
       return;
     }
-    acceptor_.async_accept(asio::make_strand(context_.get_executor()),
+    turn_ = (turn_ + 1) % threads_.size();
+    acceptor_.async_accept(threads_[turn_].get_executor(),
                            [self = shared_from_this()](const error_code& ec, auto socket) {
                              self->on_accept(ec, std::move(socket));
                            });
@@ -115,14 +116,15 @@ private:
     });
   }
 
-  asio::io_context& context_;
+  io_threads threads_;
+  std::size_t turn_ = 0; ///< whose the next connection is
   std::shared_ptr<connection_context> shared_;
-  asio::basic_socket_acceptor<tcp, asio::strand<asio::io_context::executor_type>> acceptor_;
+  asio::basic_socket_acceptor<tcp, executor> acceptor_;
   asio::steady_timer pause_;
 };
 
-server::server(asio::io_context& context, server_options options, std::shared_ptr<service> handler)
-    : impl_(std::make_shared<impl>(context, std::move(options), std::move(handler))) {}
+server::server(io_threads threads, server_options options, std::shared_ptr<service> handler)
+    : impl_(std::make_shared<impl>(std::move(threads), std::move(options), std::move(handler))) {}
 
 server::~server() = default;
 

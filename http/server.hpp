@@ -1,9 +1,9 @@
-/// The HTTP server: listens, accepts, limits, drains. Connections run on the given io_context.
+/// The HTTP server: listens, accepts, limits, drains. Connections are dealt out to the threads in
+/// turn.
 #pragma once
 
+#include "http/io_threads.hpp"
 #include "http/responder.hpp"
-
-#include <boost/asio/io_context.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -29,8 +29,7 @@ class server {
 public:
   /// Binds at once; throws `boost::system::system_error` when it cannot. The handler lives as long
   /// as any connection.
-  server(boost::asio::io_context& context, server_options options,
-         std::shared_ptr<service> handler);
+  server(io_threads threads, server_options options, std::shared_ptr<service> handler);
   ~server();
 
   server(const server&) = delete;

@@ -1,11 +1,10 @@
 /// Exchanges with an upstream model over HTTP.
 #pragma once
 
+#include "http/io_threads.hpp"
 #include "messages/base_url.hpp"
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
-
-#include <boost/asio/io_context.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -90,9 +89,8 @@ struct upstream_options {
   std::chrono::milliseconds max_connection_age{300'000}; ///< older ones are not used again
 };
 
-/// Any OpenAI-compatible server. `context` must outlive it. Throws std::runtime_error that says
-/// which when a certificate or key file is of no use.
-std::shared_ptr<upstream> make_openai_upstream(boost::asio::io_context& context,
-                                               upstream_options options);
+/// Any OpenAI-compatible server. An exchange begins on the thread that starts it. Throws
+/// std::runtime_error that says which when a certificate or key file is of no use.
+std::shared_ptr<upstream> make_openai_upstream(io_threads threads, upstream_options options);
 
 } // namespace lang_agent::http

@@ -1,6 +1,7 @@
 #include "http/upstream_link.hpp"
 
 #include "http/link_pool.hpp"
+#include "http/read_scratch.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -18,6 +19,7 @@ using asio::ip::tcp;
 namespace {
 
 constexpr std::size_t tunnel_read_bytes = 2048;
+constexpr std::size_t read_bytes = 16 * 1024;
 
 bool is_address(const std::string& host) {
   boost::system::error_code ec;
@@ -38,11 +40,11 @@ std::string name_of(const tcp::endpoint& x) {
 
 } // namespace
 
-upstream_link::upstream_link(std::shared_ptr<link_pool> pool, strand executor)
+upstream_link::upstream_link(std::shared_ptr<link_pool> pool, http::executor home)
     : pool_(std::move(pool)),
-      strand_(std::move(executor)),
-      resolver_(strand_),
-      socket_(strand_),
+      home_(std::move(home)),
+      resolver_(home_),
+      socket_(home_),
       born_(clock::now()) {
   pool_->links.add(this);
 }
@@ -125,6 +127,7 @@ void upstream_link::on_dialled(const endpoint& address, error_code ec, waiter wh
   expire_at(reached_by_);
   error_code ignored;
   socket_.set_option(tcp::no_delay{true}, ignored);
+  socket_.non_blocking(true, ignored);
   if (!pool_->options.url.tls)
     finish(who, std::nullopt);
   else if (pool_->options.proxy)
@@ -233,16 +236,34 @@ void upstream_link::write(const std::vector<asio::const_buffer>& data,
   });
 }
 
-void upstream_link::read(asio::mutable_buffer room, on_transferred done) {
-  with_stream([&](auto& stream) {
-    stream.async_read_some(
-        room, [self = shared_from_this(), done = std::move(done)](error_code ec, std::size_t n) {
-          // Most servers close TLS without a word; what is missing is seen from the framing.
-          if (ec == ssl::error::stream_truncated)
-            ec = asio::error::eof;
-          done(ec, n);
-        });
-  });
+void upstream_link::read(on_bytes done) {
+  tls_ ? read_tls(std::move(done)) : read_plain(std::move(done));
+}
+
+/// A stream that waits needs no memory for what may come.
+void upstream_link::read_plain(on_bytes done) {
+  socket_.async_wait(socket::wait_read,
+                     [self = shared_from_this(), done = std::move(done)](error_code ec) mutable {
+                       const auto room = read_scratch(read_bytes);
+                       const auto n = ec ? 0 : self->socket_.read_some(room, ec);
+                       if (ec == asio::error::would_block)
+                         self->read_plain(std::move(done));
+                       else
+                         done(ec, {static_cast<const char*>(room.data()), n});
+                     });
+}
+
+void upstream_link::read_tls(on_bytes done) {
+  if (!tls_input_)
+    tls_input_ = std::make_unique_for_overwrite<char[]>(read_bytes);
+  tls_->async_read_some(
+      asio::buffer(tls_input_.get(), read_bytes),
+      [self = shared_from_this(), done = std::move(done)](error_code ec, std::size_t n) {
+        // Most servers close TLS without a word; what is missing is seen from the framing.
+        if (ec == ssl::error::stream_truncated)
+          ec = asio::error::eof;
+        done(ec, {self->tls_input_.get(), n});
+      });
 }
 
 void upstream_link::close() {
@@ -272,7 +293,7 @@ bool upstream_link::is_fresh() {
 void upstream_link::on_expired() {
   // Under the sweep's lock, which our destructor takes: no reference may end here.
   if (auto self = weak_from_this().lock())
-    asio::post(strand_, [self = std::move(self)] {
+    asio::post(home_, [self = std::move(self)] {
       if (!self->is_expired(clock::now()))
         return;
       if (const auto who = self->waiter_.lock(); who && *who)

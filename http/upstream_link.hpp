@@ -1,13 +1,13 @@
 /// One connection to an upstream, plain or TLS, direct or through a proxy. Private to http/.
 #pragma once
 
+#include "http/io_threads.hpp"
 #include "http/proxy_tunnel.hpp"
 #include "http/upstream_fault.hpp"
 #include "http/watchlist.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include <chrono>
@@ -15,28 +15,28 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lang_agent::http {
 
 class link_pool;
 
-/// A socket with a strand of its own. Used by one exchange at a time, on that strand.
+/// A socket. Used by one exchange at a time, on the thread of the socket.
 class upstream_link final : public watched, public std::enable_shared_from_this<upstream_link> {
 public:
-  using strand = boost::asio::strand<boost::asio::io_context::executor_type>;
-  using socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, strand>;
+  using socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, http::executor>;
   using tls_stream = boost::asio::ssl::stream<socket>;
   using error_code = boost::system::error_code;
   using endpoint = boost::asio::ip::tcp::endpoint;
   using on_connected = std::function<void(std::optional<upstream_fault>)>;
   using on_transferred = std::function<void(const error_code&, std::size_t)>;
 
-  upstream_link(std::shared_ptr<link_pool> pool, strand executor);
+  upstream_link(std::shared_ptr<link_pool> pool, http::executor home);
   ~upstream_link() override;
 
-  const strand& executor() const {
-    return strand_;
+  const http::executor& executor() const {
+    return home_;
   }
 
   /// Makes the connection, until `ends` at the latest: name, addresses in turn, proxy, TLS. `done`
@@ -49,7 +49,9 @@ public:
   /// `progress` hears of each part that left, before the end.
   void write(const std::vector<boost::asio::const_buffer>& data, std::function<void()> progress,
              on_transferred done);
-  void read(boost::asio::mutable_buffer room, on_transferred done);
+  /// What has come; the bytes are good during the call only.
+  using on_bytes = std::function<void(const error_code&, std::string_view)>;
+  void read(on_bytes done);
 
   /// Ends all that is pending. The link is of no more use.
   void close();
@@ -62,7 +64,7 @@ public:
     return clock::now() - born_;
   }
 
-  /// Who is told, on the strand, that the deadline passed; nobody while it is idle or connecting.
+  /// Who is told, on its thread, that the deadline passed; nobody while it is idle or connecting.
   std::function<void()> on_deadline;
 
   void on_expired() override;
@@ -86,6 +88,9 @@ private:
   void connect_deadline_passed(const waiter& who);
   void finish(const waiter& who, std::optional<upstream_fault> fault);
 
+  void read_plain(on_bytes done);
+  void read_tls(on_bytes done);
+
   template <class Function>
   void with_stream(Function f) {
     if (tls_)
@@ -99,10 +104,11 @@ private:
   }
 
   std::shared_ptr<link_pool> pool_;
-  strand strand_;
+  http::executor home_;
   boost::asio::ip::tcp::resolver resolver_;
   socket socket_;
-  std::unique_ptr<tls_stream> tls_; ///< holds the socket once TLS starts
+  std::unique_ptr<tls_stream> tls_;   ///< holds the socket once TLS starts
+  std::unique_ptr<char[]> tls_input_; ///< of the read under way
   clock::time_point born_;
 
   // While it is being connected.

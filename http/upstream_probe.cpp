@@ -16,7 +16,6 @@ namespace beast = boost::beast;
 
 namespace {
 
-constexpr std::size_t read_bytes = 4096;
 /// For the answer, once there is a connection.
 constexpr std::chrono::seconds answer_time{5};
 
@@ -26,13 +25,13 @@ bool is_healthy(int status) {
   return status < 500 && status != 407;
 }
 
-/// One probe over one link. Lives on the link's strand.
+/// One probe over one link. Lives on the link's thread.
 class upstream_probe final : public std::enable_shared_from_this<upstream_probe> {
 public:
   upstream_probe(std::shared_ptr<link_pool> pool, std::function<void(bool)> done)
       : pool_(std::move(pool)),
         done_(std::move(done)),
-        link_(pool_->make(asio::make_strand(pool_->context))),
+        link_(pool_->make(pool_->threads.here().get_executor())),
         request_(upstream_head(pool_->options, "GET", "/models", 0)
                  + "accept: application/json\r\nconnection: close\r\n\r\n"),
         ends_(clock::now() + pool_->options.connect_timeout + pool_->options.tls_timeout
@@ -72,17 +71,17 @@ private:
   }
 
   void read() {
-    link_->read(input_.prepare(read_bytes),
-                [self = shared_from_this()](const boost::system::error_code& ec, std::size_t n) {
-                  if (ec)
-                    self->finish(false, ec.message());
-                  else
-                    self->on_read(n);
-                });
+    link_->read(
+        [self = shared_from_this()](const boost::system::error_code& ec, std::string_view bytes) {
+          if (ec)
+            self->finish(false, ec.message());
+          else
+            self->on_read(bytes);
+        });
   }
 
-  void on_read(std::size_t n) {
-    input_.commit(n);
+  void on_read(std::string_view bytes) {
+    input_.commit(asio::buffer_copy(input_.prepare(bytes.size()), asio::buffer(bytes)));
     while (input_.size() > 0 && done_) {
       beast::error_code ec;
       input_.consume(parser_->put(input_.data(), ec));

@@ -3,6 +3,7 @@
 /// JSON appears here only as opaque, ready-to-send text that http/ made; nobody else looks inside.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -61,11 +62,23 @@ struct context_size {
   std::size_t total = 0;
 };
 
+/// When a turn passed its stations; the epoch where it has not yet.
+struct turn_stations {
+  using time_point = std::chrono::steady_clock::time_point;
+
+  time_point begun = {};    ///< its thread was free for it
+  time_point ordered = {};  ///< its prompt was ready
+  time_point asked = {};    ///< the attempt that answered began
+  time_point answered = {}; ///< the answer was complete
+  time_point stored = {};
+};
+
 /// Where an answer comes from: for response headers and the log.
 struct answer_origin {
   std::string upstream;
-  unsigned attempts = 1;    ///< at all upstreams together
-  std::string dropped = {}; ///< parameters that it was not told, separated by ", "
+  unsigned attempts = 1;       ///< at all upstreams together
+  std::string dropped = {};    ///< parameters that it was not told, separated by ", "
+  turn_stations stations = {}; ///< up to the attempt
 };
 
 using origin_ptr = std::shared_ptr<const answer_origin>;

@@ -43,6 +43,7 @@ struct turn_committed {
   std::shared_ptr<const std::string> json; ///< the plain answer; null: not made yet
   context_size context;
   origin_ptr origin = {};
+  turn_stations stations = {};
 };
 
 /// The request had its turn before: this was the plain answer.

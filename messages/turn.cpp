@@ -22,11 +22,9 @@ turn::~turn() {
     fail(internal_failure());
 }
 
-void turn::commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
-                  context_size context, origin_ptr origin) {
+void turn::commit(turn_committed x) {
   settled_ = true;
-  caf::anon_send(requester,
-                 turn_committed{std::move(x), std::move(json), context, std::move(origin)});
+  caf::anon_send(requester, std::move(x));
 }
 
 void turn::replay(std::shared_ptr<const std::string> json) {

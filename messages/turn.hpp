@@ -26,6 +26,8 @@ using turn_id = std::uint64_t;
 
 turn_id next_turn_id();
 
+struct turn_committed;
+
 /// One turn of a conversation, asked for by a request.
 class turn {
 public:
@@ -35,10 +37,8 @@ public:
   turn(const turn&) = delete;
   turn& operator=(const turn&) = delete;
 
-  /// The answer is stored: tells the requester. At most one of the three settles a turn. `json` is
-  /// the plain answer, if it was made.
-  void commit(std::shared_ptr<const answer> x, std::shared_ptr<const std::string> json,
-              context_size context, origin_ptr origin);
+  /// The answer is stored: tells the requester. At most one of the three settles a turn.
+  void commit(turn_committed x);
 
   /// The same request had its turn before: tells the requester with that plain answer.
   void replay(std::shared_ptr<const std::string> json);
@@ -115,6 +115,7 @@ public:
   std::vector<std::size_t> refusing = {}; ///< upstreams that do not take such a request
   spent_upstream spent;                   ///< from the turn's orders before this one
   order_progress progress;
+  turn_stations stations; ///< up to the order
   std::chrono::steady_clock::time_point queued = {};
 
 private:

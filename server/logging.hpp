@@ -5,8 +5,8 @@
 
 namespace lang_agent {
 
-/// Logs to standard error through a bounded queue and a thread of its own: a slow terminal or pipe
-/// costs the oldest lines, not the server's time.
+/// Logs to standard error through a bounded buffer and a thread of its own: a slow terminal or pipe
+/// costs lines, not the server's time. A line is out some ms after it was logged.
 void start_logging(const log_settings& settings);
 
 /// Writes what is queued.

@@ -92,13 +92,13 @@ bool wait_until(std::chrono::milliseconds limit, Condition done) {
 /// All actors that live as long as the server. Ends them with itself.
 class actor_tree {
 public:
-  actor_tree(caf::actor_system& system, asio::io_context& context, const settings& config,
+  actor_tree(caf::actor_system& system, const http::io_threads& threads, const settings& config,
              std::unique_ptr<store::thread_store> store)
       : system_(system),
         others_(system.registry().running()),
         tenants_(std::make_shared<tenant_table>(config.tenants)),
         routes_(std::make_shared<routing_table>(config)) {
-    pool_ = spawn_pool(context, config);
+    pool_ = spawn_pool(threads, config);
     journal_options journaling;
     journaling.replay_window = config.threads.replay_window;
     journaling.own_thread = config.store.engine != store_engine::memory;
@@ -142,9 +142,9 @@ public:
   }
 
 private:
-  llm_pool_actor spawn_pool(asio::io_context& context, const settings& config) {
+  llm_pool_actor spawn_pool(const http::io_threads& threads, const settings& config) {
     llm_pool_options options;
-    options.upstreams = make_upstreams(context, config.upstreams);
+    options.upstreams = make_upstreams(threads, config.upstreams);
     options.groups = routes_->groups();
     options.routing = config.routing;
     options.retry = config.retry;
@@ -266,21 +266,20 @@ int run_server(const settings& config) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit(config.server.max_connections);
   auto store = open_store(config.store); // before anything else: without it there is no server
-  const auto threads = thread_count(config);
   caf::actor_system_config system_config;
-  use_asio_scheduler(system_config, threads);
+  use_asio_scheduler(system_config, thread_count(config));
   caf::actor_system system{system_config};
-  auto& context = io_context_of(system);
+  const auto& threads = io_threads_of(system);
   system.await_actors_before_shutdown(false); // bounded below
   const auto idle_actors = system.registry().running();
-  auto actors = std::make_unique<actor_tree>(system, context, config, std::move(store));
-  http::server server{context, listen_options(config.server), actors->service()};
+  auto actors = std::make_unique<actor_tree>(system, threads, config, std::move(store));
+  http::server server{threads, listen_options(config.server), actors->service()};
   if (config.server.metrics)
     actors->service()->show_metrics(actors->metrics(server));
-  stop_signal stop{context};
+  stop_signal stop{threads.first()};
   server.start();
   spdlog::info("listening url=http://{}:{} upstreams={} threads={}", config.server.host,
-               server.port(), names_of(config.upstreams), threads);
+               server.port(), names_of(config.upstreams), threads.size());
   stop.wait();
   drain(server, *actors, config.server.drain_timeout);
   // Whatever still runs fails now, and its client hears of it.

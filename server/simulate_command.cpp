@@ -1,16 +1,20 @@
 #include "server/simulate_command.hpp"
 
-#include "benchmarks/simulator/line_writer.hpp"
 #include "benchmarks/simulator/server.hpp"
+#include "server/line_writer.hpp"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace lang_agent {
 
 namespace {
+
+/// Of its lines; then requests wait.
+constexpr std::size_t most_unwritten = 64 * 1024 * 1024;
 
 /// As many connections as the system allows.
 void raise_descriptor_limit() {
@@ -41,9 +45,9 @@ int run_simulate_command(const simulate_options& options) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   auto server_options = to_server_options(options);
-  std::optional<simulator::line_writer> lines; // outlives the server, which writes
+  std::optional<line_writer> lines; // outlives the server, which writes
   if (!options.quiet) {
-    lines.emplace();
+    lines.emplace(STDOUT_FILENO, most_unwritten, line_writer::when_full::wait);
     server_options.print = [&lines](std::string_view line) { lines->write(line); };
     server_options.on_stop = [&lines] { lines->end(); };
   }

@@ -5,14 +5,12 @@
 
 namespace lang_agent {
 
-namespace asio = boost::asio;
-
 namespace {
 
-std::shared_ptr<http::upstream> make_upstream(asio::io_context& context,
+std::shared_ptr<http::upstream> make_upstream(const http::io_threads& threads,
                                               const upstream_settings& x) {
   if (x.kind == upstream_kind::builtin)
-    return http::make_builtin_upstream(context, {x.builtin.seed, x.builtin.first_token_delay,
+    return http::make_builtin_upstream(threads, {x.builtin.seed, x.builtin.first_token_delay,
                                                  x.builtin.token_interval, x.builtin.words});
   http::upstream_options options;
   options.name = x.name;
@@ -35,15 +33,16 @@ std::shared_ptr<http::upstream> make_upstream(asio::io_context& context,
   options.total_timeout = x.total_timeout;
   options.idle_connection_timeout = x.idle_connection_timeout;
   options.max_connection_age = x.max_connection_age;
-  return http::make_openai_upstream(context, std::move(options));
+  return http::make_openai_upstream(threads, std::move(options));
 }
 
 } // namespace
 
-upstream_list make_upstreams(asio::io_context& context, const std::vector<upstream_settings>& all) {
+upstream_list make_upstreams(const http::io_threads& threads,
+                             const std::vector<upstream_settings>& all) {
   auto out = std::make_shared<std::vector<upstream_target>>();
   for (const auto& x : all) {
-    upstream_target target{x.name, make_upstream(context, x)};
+    upstream_target target{x.name, make_upstream(threads, x)};
     if (x.parameters != parameter_policy{})
       target.policy = x.parameters;
     target.keys = x.api_keys.size();

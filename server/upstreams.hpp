@@ -3,16 +3,16 @@
 
 #include "actors/upstream_target.hpp"
 #include "config/settings.hpp"
-
-#include <boost/asio/io_context.hpp>
+#include "http/io_threads.hpp"
 
 #include <string>
 #include <vector>
 
 namespace lang_agent {
 
-/// `context` must outlive them. Throws `std::exception` when a certificate cannot be used.
-upstream_list make_upstreams(boost::asio::io_context& context,
+/// The contexts of `threads` must outlive them. Throws `std::exception` when a certificate cannot
+/// be used.
+upstream_list make_upstreams(const http::io_threads& threads,
                              const std::vector<upstream_settings>& all);
 
 /// For the log, e.g. "main(builtin),spare".

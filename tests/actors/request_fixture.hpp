@@ -53,7 +53,7 @@ struct request_fixture : fixture {
   // The turn, as its conversation sees it end.
 
   void commit(const std::string& text) {
-    asked().commit(std::make_shared<const answer>(answer_of(text)), nullptr, {1, 1}, nullptr);
+    asked().commit({std::make_shared<const answer>(answer_of(text)), nullptr, {1, 1}, nullptr});
     sched.run();
   }
 

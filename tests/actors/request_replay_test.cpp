@@ -88,8 +88,10 @@ CAF_TEST(a replayed stream has usage on request) {
 
 CAF_TEST(a plain answer that its conversation made is not made again) {
   ask();
-  asked().commit(std::make_shared<const answer>(answer_of("hello")),
-                 std::make_shared<const std::string>("{\"made\":1}"), {2, 3}, nullptr);
+  asked().commit({std::make_shared<const answer>(answer_of("hello")),
+                  std::make_shared<const std::string>("{\"made\":1}"),
+                  {2, 3},
+                  nullptr});
   sched.run();
   CAF_REQUIRE_EQUAL(connection->sent.size(), 1u);
   CAF_CHECK_EQUAL(connection->sent[0].body, "{\"made\":1}");

@@ -41,7 +41,7 @@ CAF_TEST_FIXTURE_SCOPE(scheduler_tests, fixture)
 CAF_TEST(actors run on the threads of the context) {
   std::promise<bool> inside;
   system->spawn([&](caf::event_based_actor*) {
-    auto& context = lang_agent::io_context_of(*system);
+    auto& context = lang_agent::io_threads_of(*system).here();
     inside.set_value(context.get_executor().running_in_this_thread());
   });
   auto result = inside.get_future();

@@ -12,6 +12,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
@@ -98,7 +99,7 @@ private:
 /// A model that says its pieces one by one from whatever thread runs it; hangs up on every 50th.
 class echo_model : public http::service {
 public:
-  explicit echo_model(asio::io_context& context) : context_(context) {}
+  explicit echo_model(http::io_threads threads) : threads_(std::move(threads)) {}
 
   std::optional<http::response> admit(http::request_head& head) override {
     head.streams_body = head.path == "/upload";
@@ -109,7 +110,7 @@ public:
 
   void serve(http::request x, std::unique_ptr<http::responder> out) override {
     if (x.head.streams_body) {
-      std::make_shared<upload>(context_, std::move(out), uploads_++)->start();
+      std::make_shared<upload>(threads_.here(), std::move(out), uploads_++)->start();
       return;
     }
     if (++served_ % 50 == 0)
@@ -147,7 +148,7 @@ private:
   };
 
   void say(const std::shared_ptr<stream>& x, int piece) {
-    asio::post(context_, [this, x, piece] {
+    asio::post(threads_[static_cast<std::size_t>(piece) % threads_.size()], [this, x, piece] {
       if (piece == pieces) {
         x->out->end(event("", "\"stop\"") + "data: [DONE]\n\n");
         return;
@@ -157,7 +158,7 @@ private:
     });
   }
 
-  asio::io_context& context_;
+  http::io_threads threads_;
   std::atomic<int> served_{0};
   std::atomic<int> uploads_{0};
 };
@@ -310,20 +311,26 @@ void wait_for(Condition done, const char* what) {
 
 int main() {
   spdlog::set_level(spdlog::level::off);
-  asio::io_context context{4};
-  auto model = std::make_shared<echo_model>(context);
+  std::array<asio::io_context, 4> contexts;
+  std::vector<asio::io_context*> all;
+  for (auto& x : contexts)
+    all.push_back(&x);
+  const http::io_threads on{all};
+  auto model = std::make_shared<echo_model>(on);
   http::server_options options;
   options.host = "127.0.0.1";
-  http::server server{context, options, model};
+  http::server server{on, options, model};
   server.start();
   http::upstream_options to;
   to.url = {false, "127.0.0.1", server.port(), "127.0.0.1", ""};
-  auto work = asio::make_work_guard(context);
+  std::vector<asio::executor_work_guard<http::executor>> work;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] { context.run(); });
+  for (auto& x : contexts) {
+    work.push_back(asio::make_work_guard(x));
+    threads.emplace_back([&] { x.run(); });
+  }
 
-  auto upstream = http::make_openai_upstream(context, to);
+  auto upstream = http::make_openai_upstream(on, to);
   load l{upstream};
   l.run();
   std::printf("%d completed, %d failed, %d cancelled\n", l.completed.load(), l.failed.load(),
@@ -335,8 +342,8 @@ int main() {
 
   server.drain();
   wait_for([&] { return server.open_connections() == 0; }, "a drained server has no connections");
-  work.reset();
-  context.stop();
+  for (auto& x : contexts)
+    x.stop();
   for (auto& thread : threads)
     thread.join();
 }

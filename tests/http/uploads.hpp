@@ -275,16 +275,15 @@ struct upload_fixture {
     server.reset();
     work.reset();
     context.stop();
-    for (auto& x : threads)
-      x.join();
+    if (thread.joinable())
+      thread.join();
   }
 
   client connect() {
     if (!server) {
       server = std::make_unique<http::server>(context, options, service);
       server->start();
-      for (int i = 0; i < 2; ++i)
-        threads.emplace_back([this] { context.run(); });
+      thread = std::thread{[this] { context.run(); }};
     }
     return client{server->port()};
   }
@@ -301,7 +300,7 @@ struct upload_fixture {
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
   std::shared_ptr<upload_service> service = std::make_shared<upload_service>();
   std::unique_ptr<http::server> server;
-  std::vector<std::thread> threads;
+  std::thread thread;
 };
 
 } // namespace lang_agent::test

@@ -68,7 +68,7 @@ struct fixture {
   std::chrono::milliseconds connect(const std::vector<tcp::endpoint>& addresses,
                                     std::chrono::milliseconds timeout,
                                     http::clock::time_point ends = http::clock::now() + 1h) {
-    auto link = pool(timeout)->make(asio::make_strand(io));
+    auto link = pool(timeout)->make(io.get_executor());
     const auto began = http::clock::now();
     told = false;
     asio::post(link->executor(), [&, link] {
@@ -131,7 +131,7 @@ CAF_TEST(the end of the whole turn ends connecting) {
 }
 
 CAF_TEST(a link that is closed tells nobody) {
-  auto link = pool(5s)->make(asio::make_strand(io));
+  auto link = pool(5s)->make(io.get_executor());
   asio::post(link->executor(), [&] {
     link->connect_to({listening()}, http::clock::now() + 1h, [this](auto) { told = true; });
     link->close();
@@ -149,7 +149,7 @@ CAF_TEST(a link that is dropped while it connects is no leak) {
       http::upstream_options options;
       auto x = std::make_shared<http::link_pool>(other, options);
       watch = x;
-      return x->make(asio::make_strand(other));
+      return x->make(other.get_executor());
     }();
     asio::post(link->executor(), [&] {
       link->connect_to({listening()}, http::clock::now() + 1h, [link](auto) {});
