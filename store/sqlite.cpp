@@ -34,13 +34,19 @@ std::string advice(int code) {
                       + " (code " + std::to_string(code) + ")" + advice(code)};
 }
 
+/// Settings of the library, which it takes before it is used for the first time.
+void configure_library() {
+  // Without statistics of memory, allocations take no lock.
+  static const int code = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(code); // a program that used the library before goes on as it was
+}
+
 } // namespace
 
 cursor::~cursor() {
-  if (statement_ == nullptr)
-    return;
-  sqlite3_reset(statement_);
-  sqlite3_clear_bindings(statement_);
+  // What is bound may end now: the next run binds all parameters anew.
+  if (statement_ != nullptr)
+    sqlite3_reset(statement_);
 }
 
 bool cursor::next() {
@@ -60,6 +66,7 @@ std::string_view cursor::bytes(int column) const {
 }
 
 database::database(const std::filesystem::path& file) {
+  configure_library();
   sqlite3* handle = nullptr;
   constexpr int flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -69,8 +76,8 @@ database::database(const std::filesystem::path& file) {
     throw storage_error{"database " + file.string() + ": " + sqlite3_errstr(code) + advice(code)};
 }
 
-void database::execute(const std::string& sql) {
-  if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+void database::execute(const std::string& script) {
+  if (sqlite3_exec(handle_.get(), script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
     fail(handle_.get());
 }
 
@@ -80,12 +87,12 @@ void database::roll_back() noexcept {
     sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-sqlite3_stmt* database::prepared(std::string_view sql) {
-  auto& statement = statements_[sql];
+sqlite3_stmt* database::prepared(sql what) {
+  auto& statement = statements_[what.text()];
   if (!statement) {
     sqlite3_stmt* made = nullptr;
-    if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
-                           SQLITE_PREPARE_PERSISTENT, &made, nullptr)
+    if (sqlite3_prepare_v3(handle_.get(), what.text(), what.size(), SQLITE_PREPARE_PERSISTENT,
+                           &made, nullptr)
         != SQLITE_OK)
       fail(handle_.get());
     statement.reset(made);
@@ -111,8 +118,10 @@ void database::bind(sqlite3_stmt* statement, int index, blob x) {
     fail(handle_.get());
 }
 
-void database::bind(sqlite3_stmt* statement, int index, std::nullptr_t) {
-  if (sqlite3_bind_null(statement, index) != SQLITE_OK)
+void database::bind(sqlite3_stmt* statement, int index, nullable x) {
+  if (!x.text.empty())
+    bind(statement, index, x.text);
+  else if (sqlite3_bind_null(statement, index) != SQLITE_OK)
     fail(handle_.get());
 }
 

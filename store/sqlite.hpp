@@ -15,9 +15,34 @@
 
 namespace lang_agent::store::sqlite {
 
+/// The text of a statement: a literal, so that its address tells it from all others.
+class sql {
+public:
+  template <std::size_t Size>
+  consteval sql(const char (&text)[Size]) : text_(text), size_(Size) {}
+
+  const char* text() const {
+    return text_;
+  }
+
+  /// With the zero at the end.
+  int size() const {
+    return static_cast<int>(size_);
+  }
+
+private:
+  const char* text_;
+  std::size_t size_;
+};
+
 /// Bytes to bind as a blob.
 struct blob {
   std::string_view bytes;
+};
+
+/// A text to bind, an empty one as NULL.
+struct nullable {
+  std::string_view text;
 };
 
 /// The rows of one execution of a statement. Its end makes the statement free for the next.
@@ -55,11 +80,11 @@ public:
   /// Creates the file if there is none. Throws `storage_error`.
   explicit database(const std::filesystem::path& file);
 
-  /// Runs a statement. `sql` is a literal: it is kept by address. Arguments are integers,
-  /// `std::string_view` (text; what it points to must outlive the cursor), `blob` or `nullptr`.
+  /// Runs a statement. Arguments, one for each of its parameters, are integers,
+  /// `std::string_view` (text; what it points to must outlive the cursor), `nullable` or `blob`.
   template <class... Args>
-  cursor query(std::string_view sql, const Args&... args) {
-    auto* statement = prepared(sql);
+  cursor query(sql what, const Args&... args) {
+    auto* statement = prepared(what);
     int index = 0;
     (bind(statement, ++index, args), ...);
     return cursor{statement};
@@ -67,14 +92,14 @@ public:
 
   /// The same for a statement without rows of interest.
   template <class... Args>
-  void run(std::string_view sql, const Args&... args) {
-    auto rows = query(sql, args...);
+  void run(sql what, const Args&... args) {
+    auto rows = query(what, args...);
     while (rows.next()) {
     }
   }
 
   /// Any number of statements, not kept.
-  void execute(const std::string& sql);
+  void execute(const std::string& script);
 
   std::int64_t last_id() const {
     return sqlite3_last_insert_rowid(handle_.get());
@@ -99,14 +124,14 @@ private:
     }
   };
 
-  sqlite3_stmt* prepared(std::string_view sql);
+  sqlite3_stmt* prepared(sql what);
   void bind(sqlite3_stmt* statement, int index, std::int64_t x);
   void bind(sqlite3_stmt* statement, int index, std::string_view x);
+  void bind(sqlite3_stmt* statement, int index, nullable x);
   void bind(sqlite3_stmt* statement, int index, blob x);
-  void bind(sqlite3_stmt* statement, int index, std::nullptr_t);
 
   std::unique_ptr<sqlite3, closer> handle_;
-  std::unordered_map<std::string_view, std::unique_ptr<sqlite3_stmt, finalizer>> statements_;
+  std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, finalizer>> statements_;
 };
 
 /// A write transaction; rolled back unless committed.

@@ -19,13 +19,16 @@ std::int64_t tokens_of(const message_list& messages) {
 
 } // namespace
 
-engine::thread_row engine::create_row(const thread_key& key, unix_ms at) {
-  db_.run("INSERT INTO threads (tenant, name, created, updated) VALUES (?, ?, ?, ?)", key.tenant,
-          key.thread, at, at);
-  thread_row out;
-  out.id = db_.last_id();
-  out.updated = at;
-  return out;
+/// Its id is known before it is stored, so that it can be stored once, complete.
+engine::thread_row engine::new_row(unix_ms at) {
+  return {.id = ++last_thread_, .updated = at};
+}
+
+/// It was created when it was last updated.
+void engine::insert_row(const thread_key& key, const thread_row& row) {
+  db_.run("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row.id, key.tenant,
+          key.thread, row.version, row.updated, row.updated, row.turns, row.messages, row.tokens,
+          row.last_number, row.last_replay);
 }
 
 void engine::update_row(const thread_row& row) {
@@ -36,21 +39,18 @@ void engine::update_row(const thread_row& row) {
 }
 
 void engine::insert(kind table, std::int64_t id, const chat_message& x, unix_ms created) {
-  constexpr std::string_view live =
-      "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), "
-      "nullif(?, ''), ?)";
-  constexpr std::string_view old =
-      "INSERT INTO superseded VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), "
-      "nullif(?, ''), ?)";
-  constexpr std::string_view instruction =
-      "INSERT INTO instructions VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''), "
-      "nullif(?, ''), ?)";
+  constexpr sql live = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  constexpr sql old = "INSERT INTO superseded VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  constexpr sql instruction = "INSERT INTO instructions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   std::string calls;
   for (const auto& call : x.calls)
     pack(calls, call);
-  const auto sql = table == kind::live ? live : table == kind::superseded ? old : instruction;
-  db_.run(sql, id, created, static_cast<std::int64_t>(x.who), std::int64_t{x.tokens},
-          std::int64_t{x.empty}, blob{digest_bytes(x.id)}, calls, x.answers, x.reasoning, x.json);
+  db_.run(table == kind::live         ? live
+          : table == kind::superseded ? old
+                                      : instruction,
+          id, created, static_cast<std::int64_t>(x.who), std::int64_t{x.tokens},
+          std::int64_t{x.empty}, blob{digest_bytes{x.id}.view()}, nullable{calls},
+          nullable{x.answers}, nullable{x.reasoning}, x.json);
 }
 
 // -- turns ----------------------------------------------------------------------------------------
@@ -65,20 +65,26 @@ change_result engine::on(const turn_record& x) {
   if (found && found->last_number + static_cast<std::int64_t>(x.messages.size()) > max_number)
     return refusal::thread_full;
 
-  auto row = found ? *found : create_row(x.key, x.at);
+  auto row = found ? *found : new_row(x.at);
   supersede(row, static_cast<std::int64_t>(x.keep));
   for (const auto& message : x.messages)
     insert(kind::live, first_id(row.id) + ++row.last_number, *message, x.at);
   row.messages += static_cast<std::int64_t>(x.messages.size());
   row.tokens += tokens_of(x.messages);
-  if (x.instructions)
-    replace_instructions(row.id, *x.instructions, x.at);
+  if (x.instructions) {
+    if (found)
+      drop_instructions(row.id);
+    add_instructions(row.id, *x.instructions, x.at);
+  }
   if (!x.answer.empty())
     keep_answer(row, x);
   ++row.version;
   ++row.turns;
   row.updated = x.at;
-  update_row(row);
+  if (found)
+    update_row(row);
+  else
+    insert_row(x.key, row);
   return {};
 }
 
@@ -109,9 +115,11 @@ void engine::supersede(thread_row& row, std::int64_t keep) {
   row.messages = keep;
 }
 
-void engine::replace_instructions(std::int64_t thread, const message_list& messages,
-                                  unix_ms created) {
+void engine::drop_instructions(std::int64_t thread) {
   db_.run("DELETE FROM instructions WHERE id BETWEEN ? AND ?", first_id(thread), last_id(thread));
+}
+
+void engine::add_instructions(std::int64_t thread, const message_list& messages, unix_ms created) {
   auto id = first_id(thread);
   for (const auto& message : messages)
     insert(kind::instructions, ++id, *message, created);
@@ -119,9 +127,9 @@ void engine::replace_instructions(std::int64_t thread, const message_list& messa
 
 void engine::keep_answer(thread_row& row, const turn_record& x) {
   db_.run("INSERT INTO replays (thread, previous, at, request, key, answer) "
-          "VALUES (?, ?, ?, ?, nullif(?, ''), ?)",
-          row.id, row.last_replay, x.at, blob{digest_bytes(x.request)}, x.idempotency_key,
-          x.answer);
+          "VALUES (?, ?, ?, ?, ?, ?)",
+          row.id, row.last_replay, x.at, blob{digest_bytes{x.request}.view()},
+          nullable{x.idempotency_key}, x.answer);
   row.last_replay = db_.last_id();
 }
 
@@ -156,7 +164,7 @@ change_result engine::on(const fork_thread& x) {
     if (*x.up_to == 0 || !rows.next())
       return refusal::no_message;
   }
-  auto row = create_row(x.target, x.at);
+  auto row = new_row(x.at);
   {
     // One by one: SQLite would gather them all before it wrote the first into the same table.
     auto rows = db_.query("SELECT created, role, tokens, empty, digest, calls, answers, reasoning, "
@@ -170,11 +178,11 @@ change_result engine::on(const fork_thread& x) {
       row.turns += message->who == role::assistant;
     }
   }
-  replace_instructions(row.id, load_instructions(source->id), x.at);
+  add_instructions(row.id, load_instructions(source->id), x.at);
+  row.version = 1;
+  insert_row(x.target, row);
   db_.run("UPDATE threads SET metadata = (SELECT metadata FROM threads WHERE id = ?) WHERE id = ?",
           source->id, row.id);
-  row.version = 1;
-  update_row(row);
   return *read_info(x.target);
 }
 
@@ -186,8 +194,9 @@ change_result engine::on(const change_metadata& x) {
   if (!metadata)
     return refusal::too_much_metadata;
   info->metadata = std::move(*metadata);
-  db_.run("UPDATE threads SET metadata = nullif(?, '') WHERE tenant = ? AND name = ?",
-          pack_metadata(info->metadata), x.key.tenant, x.key.thread);
+  const auto packed = pack_metadata(info->metadata);
+  db_.run("UPDATE threads SET metadata = ? WHERE tenant = ? AND name = ?", nullable{packed},
+          x.key.tenant, x.key.thread);
   return std::move(*info);
 }
 
@@ -196,7 +205,7 @@ change_result engine::on(const change_metadata& x) {
 change_result engine::on(const import_messages& x) {
   const auto key = import_key(x.import);
   const auto found = find_row(key);
-  auto row = found ? *found : create_row(key, 0);
+  auto row = found ? *found : new_row(0);
   if (row.last_number + static_cast<std::int64_t>(x.messages.size()) > max_number)
     return refusal::thread_full;
   for (const auto& message : x.messages) {
@@ -208,7 +217,10 @@ change_result engine::on(const import_messages& x) {
       row.tokens += message.message->tokens;
     }
   }
-  update_row(row);
+  if (found)
+    update_row(row);
+  else
+    insert_row(key, row);
   return {};
 }
 
@@ -219,12 +231,15 @@ change_result engine::on(const finish_import& x) {
   const auto found = find_row(key);
   if (x.messages != 0 && x.messages != static_cast<std::uint64_t>(found ? found->last_number : 0))
     return refusal::no_thread;
-  const auto row = found ? *found : create_row(key, 0);
-  replace_instructions(row.id, x.info.instructions, x.info.created);
+  const auto row = found ? *found : new_row(0);
+  if (!found)
+    insert_row(key, row);
+  add_instructions(row.id, x.info.instructions, x.info.created);
+  const auto metadata = pack_metadata(x.info.metadata);
   db_.run("UPDATE threads SET tenant = ?, name = ?, version = 1, created = ?, updated = ?, "
-          "turns = ?, metadata = nullif(?, '') WHERE id = ?",
+          "turns = ?, metadata = ? WHERE id = ?",
           x.key.tenant, x.key.thread, x.info.created, x.info.updated,
-          static_cast<std::int64_t>(x.info.turns), pack_metadata(x.info.metadata), row.id);
+          static_cast<std::int64_t>(x.info.turns), nullable{metadata}, row.id);
   return *read_info(x.key);
 }
 

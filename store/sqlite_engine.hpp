@@ -4,6 +4,7 @@
 #include "store/sqlite.hpp"
 #include "store/sqlite_store.hpp"
 
+#include <array>
 #include <optional>
 
 namespace lang_agent::store::sqlite {
@@ -33,7 +34,7 @@ public:
 private:
   /// What changes of a thread need to know of its row.
   struct thread_row {
-    std::int64_t id = 0; ///< 0: there is none yet
+    std::int64_t id = 0;
     std::int64_t version = 0;
     std::int64_t updated = 0;
     std::int64_t turns = 0;
@@ -53,7 +54,8 @@ private:
   };
 
   std::optional<thread_row> find_row(const thread_key& key);
-  thread_row create_row(const thread_key& key, unix_ms at);
+  thread_row new_row(unix_ms at);
+  void insert_row(const thread_key& key, const thread_row& row);
   void update_row(const thread_row& row);
 
   // Reads (sqlite_queries.cpp).
@@ -82,7 +84,8 @@ private:
 
   void supersede(thread_row& row, std::int64_t keep);
   void insert(kind table, std::int64_t id, const chat_message& x, unix_ms created);
-  void replace_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
+  void drop_instructions(std::int64_t thread);
+  void add_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
   void keep_answer(thread_row& row, const turn_record& x);
   void move_to_trash(std::int64_t thread);
 
@@ -93,6 +96,7 @@ private:
   bool remove_message(std::int64_t thread);
 
   database db_;
+  std::int64_t last_thread_ = 0; ///< the highest id of a thread, given to one or not
 };
 
 /// The message that a row holds, its columns beginning at `first` in the order of the schema.
@@ -101,7 +105,17 @@ message_ptr read_message(const cursor& row, int first);
 std::string pack_metadata(const thread_metadata& x);
 thread_metadata unpack_metadata(std::string_view packed);
 
-/// Sixteen bytes, the high half first, each half with its low byte first.
-std::string digest_bytes(const digest& x);
+/// A digest as a row holds it: the high half first, each half with its low byte first.
+class digest_bytes {
+public:
+  explicit digest_bytes(const digest& x);
+
+  std::string_view view() const {
+    return {bytes_.data(), bytes_.size()};
+  }
+
+private:
+  std::array<char, 16> bytes_;
+};
 
 } // namespace lang_agent::store::sqlite

@@ -110,20 +110,21 @@ engine::find_key(const std::string& tenant, const std::string& key, digest reque
                         key, tenant, since);
   if (!rows.next())
     return std::nullopt;
-  return found_replay{rows.integer(0), rows.integer(1), rows.bytes(2) == digest_bytes(request)};
+  return found_replay{rows.integer(0), rows.integer(1),
+                      rows.bytes(2) == digest_bytes{request}.view()};
 }
 
 /// Follows the thread's chain of replays, as far as a retry may lie back. Swept ones end it; a
 /// number that was used again does, too.
 std::string engine::find_request(const thread_row& row, digest request, unix_ms since) {
-  const auto wanted = digest_bytes(request);
+  const digest_bytes wanted{request};
   auto next = row.last_replay;
   for (int link = 0; next != 0 && link < max_links; ++link) {
     auto rows =
         db_.query("SELECT thread, previous, at, request, answer FROM replays WHERE id = ?", next);
     if (!rows.next() || rows.integer(0) != row.id || rows.integer(2) < since)
       break;
-    if (rows.bytes(3) == wanted)
+    if (rows.bytes(3) == wanted.view())
       return std::string{rows.bytes(4)};
     if (rows.integer(1) >= next)
       break;
@@ -159,10 +160,10 @@ query_result engine::on(const list_threads& x) {
     border = row->id;
   }
   const auto wanted = static_cast<std::int64_t>(x.limit) + 1;
-  constexpr std::string_view forwards =
+  constexpr sql forwards =
       "SELECT name, created, updated, turns, messages, tokens, metadata FROM threads "
       "INDEXED BY threads_of_tenant WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?";
-  constexpr std::string_view backwards =
+  constexpr sql backwards =
       "SELECT name, created, updated, turns, messages, tokens, metadata FROM threads "
       "INDEXED BY threads_of_tenant WHERE tenant = ? AND id < ? ORDER BY id DESC LIMIT ?";
   auto rows = db_.query(x.ascending ? forwards : backwards, x.tenant, border, wanted);
@@ -187,12 +188,12 @@ query_result engine::on(const list_messages& x) {
   const auto to = x.ascending ? last_id(row->id) : border - 1;
   // An empty range keeps the superseded ones out.
   const auto superseded_to = x.superseded ? to : from - 1;
-  constexpr std::string_view forwards =
+  constexpr sql forwards =
       "SELECT id, 0, created, role, tokens, empty, digest, calls, answers, reasoning, json "
       "FROM messages WHERE id BETWEEN ? AND ? UNION ALL "
       "SELECT id, 1, created, role, tokens, empty, digest, calls, answers, reasoning, json "
       "FROM superseded WHERE id BETWEEN ? AND ? ORDER BY 1 LIMIT ?";
-  constexpr std::string_view backwards =
+  constexpr sql backwards =
       "SELECT id, 0, created, role, tokens, empty, digest, calls, answers, reasoning, json "
       "FROM messages WHERE id BETWEEN ? AND ? UNION ALL "
       "SELECT id, 1, created, role, tokens, empty, digest, calls, answers, reasoning, json "

@@ -38,12 +38,11 @@ message_ptr read_message(const cursor& row, int first) {
   return out;
 }
 
-std::string digest_bytes(const digest& x) {
-  std::string out;
+digest_bytes::digest_bytes(const digest& x) {
+  auto* out = bytes_.data();
   for (const auto half : {x.high, x.low})
     for (int shift = 0; shift < 64; shift += 8)
-      out += static_cast<char>(half >> shift & 0xff);
-  return out;
+      *out++ = static_cast<char>(half >> shift & 0xff);
 }
 
 std::string pack_metadata(const thread_metadata& x) {

@@ -69,8 +69,8 @@ CREATE INDEX replays_by_key ON replays (key) WHERE key IS NOT NULL;
 constexpr std::array migrations{&version_1};
 constexpr auto newest = static_cast<std::int64_t>(migrations.size());
 
-std::int64_t read_number(database& db, std::string_view pragma) {
-  auto rows = db.query(pragma);
+std::int64_t read_number(database& db, sql question) {
+  auto rows = db.query(question);
   return rows.next() ? rows.integer(0) : 0;
 }
 

@@ -25,6 +25,11 @@ void configure(database& db, durability durable) {
              "PRAGMA temp_store = MEMORY");
 }
 
+std::int64_t highest_thread(database& db) {
+  auto rows = db.query("SELECT max(id) FROM threads");
+  return rows.next() ? rows.integer(0) : 0;
+}
+
 } // namespace
 
 engine::engine(const std::filesystem::path& file, durability durable) : db_(file) {
@@ -37,6 +42,7 @@ engine::engine(const std::filesystem::path& file, durability durable) : db_(file
   check_owner(db_);
   configure(db_, durable);
   migrate(db_);
+  last_thread_ = highest_thread(db_);
   // Imports that a crash left behind are nobody's any more.
   db_.run("UPDATE threads SET name = 'trash:' || id "
           "WHERE tenant = '' AND name >= 'import:' AND name < 'import;'");

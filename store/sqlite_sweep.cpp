@@ -101,14 +101,15 @@ std::int64_t engine::remove_replay(std::int64_t thread, std::int64_t newest) {
 
 /// One message of whatever kind. False: there is none left.
 bool engine::remove_message(std::int64_t thread) {
-  for (const std::string_view sql :
-       {"DELETE FROM messages WHERE id = "
-        "(SELECT id FROM messages WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1",
-        "DELETE FROM superseded WHERE id = "
-        "(SELECT id FROM superseded WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1",
-        "DELETE FROM instructions WHERE id = "
-        "(SELECT id FROM instructions WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1"}) {
-    auto rows = db_.query(sql, first_id(thread), last_id(thread));
+  constexpr sql removals[] = {
+      "DELETE FROM messages WHERE id = "
+      "(SELECT id FROM messages WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1",
+      "DELETE FROM superseded WHERE id = "
+      "(SELECT id FROM superseded WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1",
+      "DELETE FROM instructions WHERE id = "
+      "(SELECT id FROM instructions WHERE id BETWEEN ? AND ? LIMIT 1) RETURNING 1"};
+  for (const auto removal : removals) {
+    auto rows = db_.query(removal, first_id(thread), last_id(thread));
     if (rows.next())
       return true;
   }
