@@ -1,5 +1,6 @@
 #include "store/sqlite.hpp"
 
+#include "store/gathering_vfs.hpp"
 #include "store/thread_store.hpp"
 
 namespace lang_agent::store::sqlite {
@@ -70,7 +71,7 @@ database::database(const std::filesystem::path& file) {
   sqlite3* handle = nullptr;
   constexpr int flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const auto code = sqlite3_open_v2(file.c_str(), &handle, flags, nullptr);
+  const auto code = sqlite3_open_v2(file.c_str(), &handle, flags, gathering_vfs());
   handle_.reset(handle);
   if (code != SQLITE_OK)
     throw storage_error{"database " + file.string() + ": " + sqlite3_errstr(code) + advice(code)};
