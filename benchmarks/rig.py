@@ -75,8 +75,9 @@ class Process:
 
 
 class Server(Process):
-    """lang-agent with SQLite store, one tenant and one upstream. `settings` maps a section of the
-    configuration to its keys; `wrapper` goes before the command."""
+    """lang-agent with SQLite store, one tenant and one upstream (None: the model built in).
+    `settings` maps a section of the configuration to its keys; `wrapper` goes before the
+    command."""
 
     def __init__(self, folder, upstream, settings=None, wrapper=(), limit=20):
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,9 +85,10 @@ class Server(Process):
         for name, keys in (settings or {}).items():
             sections[name] = sections.get(name, {}) | keys
         lines = []
+        kind = ({"kind": "openai", "base_url": f"{upstream}/v1"} if upstream
+                else {"kind": "builtin"})
         tables = {"tenants": {"name": "benchmark", "keys": [KEY]} | sections.pop("tenants", {}),
-                  "upstreams": {"name": "main", "kind": "openai", "base_url": upstream + "/v1"}
-                  | sections.pop("upstreams", {})}
+                  "upstreams": {"name": "main"} | kind | sections.pop("upstreams", {})}
         for name, keys in sections.items():
             lines += [f"[{name}]"] + [f"{key} = {json.dumps(x)}" for key, x in keys.items()]
         for name, keys in tables.items():
