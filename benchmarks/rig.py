@@ -126,4 +126,5 @@ def chat(thread, text, **more):
 def machine():
     """One line about where figures come from."""
     model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return f"{os.cpu_count()} processors ({model[1] if model else 'unknown'}), {os.uname().release}"
+    kernel = re.match(r"[\d.]+", os.uname().release)[0]
+    return f"{os.cpu_count()} processors ({model[1] if model else 'unknown'}), Linux {kernel}"
