@@ -1,5 +1,7 @@
 #include "server/command_line.hpp"
 
+#include "server/bench_options.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <memory>
@@ -170,6 +172,7 @@ parsed_command_line parse_command_line(int argc, const char* const* argv) {
   serve->footer(examples);
   add_threads_command(app, out.options.threads);
   add_simulate_command(app, out.options.simulate);
+  add_bench_command(app, out.options.bench, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/loader.hpp"
+#include "server/bench_command.hpp"
 #include "server/simulate_command.hpp"
 #include "server/threads_command.hpp"
 
@@ -16,6 +17,7 @@ struct command_line {
   bool check_config = false;
   std::optional<threads_options> threads;   ///< set: this is what to do, instead of serving
   std::optional<simulate_options> simulate; ///< likewise
+  std::optional<bench_options> bench;       ///< likewise
 };
 
 /// Prints help, version or an error by itself; then `exit_code` is set and there is nothing to do.

@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
       return run_threads_command(*command.options.threads);
     if (command.options.simulate)
       return run_simulate_command(*command.options.simulate);
+    if (command.options.bench)
+      return run_bench_command(*command.options.bench);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "lang-agent: %s\n", e.what());
     return EXIT_FAILURE;
