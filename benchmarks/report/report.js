@@ -1,0 +1,305 @@
+// The page: puts the data of the block #data into tables and plots. All texts are set as text.
+'use strict';
+
+(() => {
+  const { element, number } = plots;
+  const data = JSON.parse(document.getElementById('data').textContent);
+  const { results, subjects, metrics, views } = data;
+  const several = subjects.length > 1;
+  const hasSweep = subjects.some(x => x.steps.length > 1);
+  const byId = id => document.getElementById(id);
+  let view = views[data.main_view];
+  let logarithmic = false;
+
+  // -- pieces ---------------------------------------------------------------------------------------
+
+  const dot = subject => element('span', { class: 'dot', style: `background: var(--s${subject % 8})`, 'aria-hidden': 'true' });
+  const named = subject => [dot(subject), subjects[subject].name];
+  const header = (...children) => element('th', { scope: 'col' }, ...children);
+
+  /** Rows are <tr>. On a narrow screen the table scrolls by itself, also with the keyboard. */
+  const table = (caption, head, rows) => element(
+    'div', { class: 'table', role: 'region', tabindex: '0', 'aria-label': caption },
+    element('table', {}, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...rows)));
+
+  function ratio(cell) {
+    if (!cell?.verdict) return [];
+    const text = `${cell.ratio === null ? '' : `${cell.ratio.toFixed(2)}x `}${cell.verdict}`;
+    return [element('span', { class: `ratio ${cell.verdict}` }, text)];
+  }
+
+  function figureCell(cell) {
+    if (!cell) return element('td', { class: 'soft' }, '-');
+    const range = cell.range ? [element('span', { class: 'range' }, cell.range)] : [];
+    return element('td', {}, cell.text, ...range, ...ratio(cell));
+  }
+
+  const figure = (group, name) => view.figures.find(x => x.group === group && x.name === name);
+
+  // -- head -----------------------------------------------------------------------------------------
+
+  function showHead() {
+    const names = subjects.map(x => x.name);
+    const title = several ? `${names.slice(1).join(', ')} beside ${names[0]}` : names[0];
+    byId('title').textContent = title;
+    document.title = `${title} - lang-agent bench`;
+    byId('warnings').append(...data.warnings.map(
+      text => element('p', { class: 'warning' }, element('strong', {}, 'Not comparable: '), text)));
+    byId('subjects').append(...subjects.map((x, i) => element(
+      'li', {}, dot(i), element('strong', {}, x.name), ' ', element('span', { class: 'soft' }, x.load))));
+  }
+
+  function showOrigin() {
+    byId('origin-list').append(...results.map(x => {
+      const rows = [['Result', x.label], ['Started', x.started], ['Machine', x.machine],
+                    ['Version', x.version], ['Command', element('code', {}, x.command)]];
+      return element('dl', { class: 'origin' }, ...rows.filter(([, text]) => text !== '').flatMap(
+        ([name, text]) => [element('dt', {}, name), element('dd', {}, text)]));
+    }), element('dl', { class: 'origin' }, ...subjects.flatMap((x, i) => [
+      element('dt', {}, ...named(i)), element('dd', {}, x.url)])));
+  }
+
+  function offerViews() {
+    if (views.length < 2) return;
+    const select = byId('view');
+    select.append(...views.map((x, i) => element('option', { value: i }, x.name)));
+    select.value = data.main_view;
+    select.addEventListener('change', () => {
+      view = views[select.value];
+      show();
+    });
+    byId('views').hidden = false;
+  }
+
+  // -- tables ---------------------------------------------------------------------------------------
+
+  const GLANCE = [
+    ['throughput', 'requests/s', 'Throughput, requests/s'],
+    ['TTFT, ms', 'p50', 'First token p50, ms'],
+    ['TTFT, ms', 'p99', 'First token p99, ms'],
+    ['end to end, ms', 'p50', 'End to end p50, ms'],
+    ['end to end, ms', 'p99', 'End to end p99, ms'],
+    ['end to end from schedule, ms', 'p99', 'From schedule p99, ms'],
+    ['goodput', 'requests/s', 'Goodput, requests/s'],
+    ['throughput', 'failed, %', 'Failed, %'],
+    ['server', 'CPU us/request', 'Server CPU, us/request'],
+    ['server', 'RSS peak, MiB', 'Server memory peak, MiB'],
+  ];
+
+  function showGlance() {
+    const tiles = GLANCE.map(([group, name, title]) => [figure(group, name), title]).filter(([found]) => found);
+    byId('glance').replaceChildren(...tiles.map(([found, title]) => element(
+      'div', { class: 'tile' }, element('h3', {}, title), ...found.cells.map((cell, i) => element(
+        'p', {}, several ? dot(i) : '', element('span', { class: 'number' }, cell ? cell.text : '-'), ...ratio(cell))))));
+  }
+
+  function showLatencyTable() {
+    const shown = metrics.map(name => [name, view.figures.filter(x => x.group === `${name}, ms`)])
+      .filter(([, figures]) => figures.length > 0);
+    const columns = [...new Set(shown.flatMap(([, figures]) => figures.map(x => x.name)))];
+    const row = (name, figures, head, i) => element(
+      'tr', {}, element('th', { scope: 'row', class: 'name' }, ...head),
+      ...columns.map(column => figureCell(figures.find(x => x.name === column)?.cells[i] ?? null)));
+    const rows = shown.flatMap(([name, figures]) => (several
+      ? [element('tr', {}, element('th', { class: 'group', colspan: columns.length + 1, scope: 'rowgroup' }, name)),
+         ...subjects.map((_, i) => row(name, figures, named(i), i))]
+      : [row(name, figures, [name], 0)]));
+    byId('latency-table').replaceChildren(
+      table('Latency in milliseconds', ['ms', ...columns].map(x => header(x)), rows));
+  }
+
+  function showFigures() {
+    const latencies = new Set(metrics.map(name => `${name}, ms`));
+    const rows = [];
+    let group;
+    for (const x of view.figures) {
+      if (latencies.has(x.group)) continue;
+      if (x.group !== group)
+        rows.push(element('tr', {}, element('th', { class: 'group', colspan: subjects.length + 2, scope: 'rowgroup' }, x.group)));
+      group = x.group;
+      rows.push(element('tr', {}, element('th', { scope: 'row', class: 'name' }, x.name),
+                        element('td', { class: 'soft' }, `${x.better} is better`), ...x.cells.map(figureCell)));
+    }
+    byId('figures-table').replaceChildren(
+      table('Figures', [header(''), header(''), ...subjects.map((_, i) => header(...named(i)))], rows));
+    const objectives = [...new Set(view.objectives.filter(Boolean))];
+    if (objectives.length > 0)
+      byId('figures-table').append(element('p', { class: 'note' }, `Goodput counts requests within ${objectives.join('; or ')}.`));
+  }
+
+  function showErrors() {
+    const count = (name, cells) => element('tr', {}, element('th', { scope: 'row', class: 'name' }, name),
+                                           ...cells.map(n => element('td', {}, n === undefined ? '-' : number(n))));
+    const rows = ['scheduled', 'started', 'completed', 'failed', 'abandoned', 'unfinished'].map(
+      name => count(name, view.requests.map(x => x[name])));
+    const kinds = [...new Set(view.errors.flatMap(list => list.map(x => x.kind)))];
+    rows.push(element('tr', {}, element('th', { class: 'group', colspan: subjects.length + 1, scope: 'rowgroup' },
+                                        kinds.length > 0 ? 'Errors by kind' : 'No errors')));
+    rows.push(...kinds.map(kind => count(kind, view.errors.map(list => list.find(x => x.kind === kind)?.count ?? 0))));
+    byId('errors-table').replaceChildren(
+      table('Requests and errors', [header('requests'), ...subjects.map((_, i) => header(...named(i)))], rows));
+  }
+
+  function showTenants() {
+    byId('tenants').hidden = !view.tenants.some(list => list.length > 1);
+    const rows = view.tenants.flatMap((list, i) => list.map(x => element(
+      'tr', {}, element('th', { scope: 'row', class: 'name' }, x.name),
+      ...(several ? [element('td', {}, ...named(i))] : []),
+      ...[x.completed, x.failed, x.abandoned, x.e2e_p50, x.e2e_p99].map(n => element('td', {}, number(n))))));
+    const columns = ['tenant', ...(several ? ['target'] : []), 'completed', 'failed', 'abandoned', 'end to end p50, ms', 'p99, ms'];
+    byId('tenants-table').replaceChildren(table('Tenants', columns.map(x => header(x)), rows));
+  }
+
+  // -- plots ----------------------------------------------------------------------------------------
+
+  const suffix = (i, what) => (several ? `${subjects[i].name}${what ? ` ${what}` : ''}` : what || subjects[i].name);
+
+  /** As HdrHistogram draws it: each "nine" has the same width. The maximum comes after the last one. */
+  function nines(list) {
+    let last = 0;
+    return list.map(([share, y]) => {
+      last = share < 1 ? -Math.log10(1 - share) : last + 0.2;
+      return { x: last, y };
+    });
+  }
+
+  const SHARES = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999];
+  const percent = share => `${Number((100 * share).toPrecision(7))} %`;
+  const ninesAxis = {
+    min: 0,
+    afterBuildTicks: axis => {
+      axis.ticks = SHARES.map(share => ({ value: -Math.log10(1 - share) })).filter(t => t.value <= axis.max);
+    },
+    ticks: { callback: x => percent(1 - 10 ** -x), autoSkip: true },
+  };
+
+  function distributionLines(metric) {
+    return view.distributions[metric].flatMap((list, i) => (list
+      ? [{ name: subjects[i].name, subject: i, points: nines(list) }] : []));
+  }
+
+  function showDistributions() {
+    const parent = byId('latency-plots');
+    parent.replaceChildren();
+    const place = name => metrics.indexOf(name);
+    const pairs = [['end to end', 'end to end from schedule'], ['TTFT', 'TTFT from schedule'], ['ITL', 'TPOT'], ['queue wait']];
+    for (const pair of pairs) {
+      const lines = pair.map(name => distributionLines(place(name)));
+      const yMax = pair[1]?.endsWith('from schedule')
+        ? Math.max(0, ...lines.flat().flatMap(line => line.points.map(p => p.y))) : undefined;
+      pair.forEach((name, i) => plots.draw(parent, {
+        title: name[0].toUpperCase() + name.slice(1), x: 'share of requests', y: 'ms', lines: lines[i], yMax, logarithmic,
+        formatX: x => percent(1 - 10 ** -x), xAxis: ninesAxis,
+      }));
+    }
+  }
+
+  function timelineLines(name, more = {}) {
+    return subjects.map((x, i) => ({
+      name: suffix(i, more.what), subject: i, dashed: more.dashed, radius: x.timeline.seconds.length < 3 ? 3 : 0,
+      points: x.timeline.seconds.map((s, j) => ({ x: s, y: x.timeline[name][j] })),
+    })).filter(line => line.points.some(p => p.y !== null));
+  }
+
+  function showTimeline() {
+    const longest = subjects.map(x => x.timeline.parts).reduce((a, b) => (b.length > a.length ? b : a));
+    byId('timeline-note').textContent = longest.length > 1
+      ? 'Runs of a target are laid end to end; dashed lines mark where one begins.' : '';
+    const at = longest.length > 1 ? longest.map(x => ({ x: x.start, text: x.name })) : [];
+    const parent = byId('timeline-plots');
+    parent.replaceChildren();
+    const draw = (title, y, lines) => plots.draw(parent, { title, x: 'seconds', y, lines, at });
+    const failed = timelineLines('failed', { what: 'failed', dashed: true }).filter(line => line.points.some(p => p.y > 0));
+    draw('Throughput', 'requests/s', [...timelineLines('completed', { what: 'completed' }), ...failed]);
+    draw('Output', 'tokens/s', timelineLines('output_tokens', { what: '' }));
+    draw('In flight', 'requests', timelineLines('in_flight', { what: '' }));
+    draw('End to end', 'ms', [...timelineLines('e2e_p99', { what: 'p99' }), ...timelineLines('e2e_p50', { what: 'p50', dashed: true })]);
+    draw('First token, p50', 'ms', timelineLines('ttft_p50', { what: '' }));
+    byId('timeline').hidden = parent.children.length === 0;
+  }
+
+  function sweepLine(i, y, what, more = {}) {
+    return {
+      name: suffix(i, what), subject: i, dashed: more.dashed,
+      points: subjects[i].steps.filter(x => x.requests_per_s !== null).map(x => ({
+        x: x.requests_per_s, y: x[y], radius: x.knee ? 8 : 3, style: x.knee ? 'rectRot' : 'circle',
+        label: x.knee && !more.dashed ? `knee, ${x.load}` : undefined,
+      })),
+    };
+  }
+
+  function showSweep() {
+    byId('sweep').hidden = !hasSweep;
+    if (!hasSweep) return;
+    byId('sweep-note').textContent = results.filter(x => x.why_knee).map(
+      x => `Knee${results.length > 1 ? ` of ${x.label}` : ''}: ${x.why_knee}.`).join(' ');
+    const parent = byId('sweep-plots');
+    parent.replaceChildren();
+    const both = metric => subjects.flatMap((_, i) => [
+      sweepLine(i, `${metric}_p99`, 'p99'), sweepLine(i, `${metric}_p50`, 'p50', { dashed: true })]);
+    const draw = (title, y, lines) => plots.draw(parent, {
+      title, x: 'requests/s completed', y, lines: lines.filter(line => line.points.some(p => p.y !== null)), logarithmic });
+    draw('End to end by throughput', 'ms', both('e2e'));
+    draw('End to end from schedule by throughput', 'ms', both('e2e_scheduled'));
+    draw('First token by throughput', 'ms', both('ttft'));
+    showSweepTable();
+  }
+
+  function showSweepTable() {
+    const columns = [['requests_per_s', 'requests/s'], ['output_tokens_per_s', 'tokens/s'], ['goodput_per_s', 'goodput'],
+                     ['ttft_p50', 'TTFT p50'], ['ttft_p99', 'p99'], ['e2e_p50', 'end to end p50'], ['e2e_p99', 'p99'],
+                     ['e2e_scheduled_p99', 'p99 from schedule'],
+                     ['failed_percent', 'failed, %']];
+    const rows = subjects.flatMap((x, i) => x.steps.map(step => {
+      const mark = [step.knee ? 'knee' : '', step.best ? 'best' : ''].filter(Boolean).join(', ');
+      return element('tr', step.knee ? { class: 'marked' } : {},
+                     element('th', { scope: 'row', class: 'name' }, ...(several ? [...named(i), ', '] : []), step.load),
+                     ...columns.map(([key]) => element('td', {}, number(step[key]))),
+                     element('td', { class: 'mark' }, mark));
+    }));
+    byId('sweep-table').replaceChildren(
+      table('Steps of the sweep', [header('load'), ...columns.map(([, name]) => header(name)), header('')], rows));
+  }
+
+  function serverBars(names) {
+    return subjects.map((x, i) => ({
+      name: x.name, subject: i, values: names.map(name => figure('server', name)?.cells[i]?.value ?? null),
+    }));
+  }
+
+  function showServer() {
+    const parent = byId('server-plots');
+    parent.replaceChildren();
+    const bars = (title, y, names, labels) => plots.drawBars(parent, { title, x: 'figure', y, names: labels, bars: serverBars(names) });
+    if (hasSweep)
+      plots.draw(parent, { title: 'CPU by throughput', x: 'requests/s completed', y: 'us/request',
+                           lines: subjects.map((_, i) => sweepLine(i, 'cpu_us_per_request', '')) });
+    else
+      bars('CPU', 'us', ['CPU us/request', 'CPU us/token'], ['per request', 'per token']);
+    bars('Memory (RSS)', 'MiB', ['RSS at start, MiB', 'RSS peak, MiB', 'RSS at end, MiB'], ['at start', 'peak', 'at end']);
+    byId('server').hidden = parent.children.length === 0;
+  }
+
+  function show() {
+    plots.clear();
+    showGlance();
+    showSweep();
+    showDistributions();
+    showLatencyTable();
+    showTimeline();
+    showFigures();
+    showErrors();
+    showTenants();
+    showServer();
+  }
+
+  showHead();
+  showOrigin();
+  offerViews();
+  byId('logarithmic').addEventListener('change', event => {
+    logarithmic = event.target.checked;
+    show();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+  show();
+})();
