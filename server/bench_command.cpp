@@ -5,6 +5,7 @@
 #include "benchmarks/load/load_list.hpp"
 #include "benchmarks/load/request_writer.hpp"
 #include "benchmarks/load/result_document.hpp"
+#include "benchmarks/report/report.hpp"
 #include "config/loader.hpp"
 #include "config/units.hpp"
 
@@ -16,8 +17,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 namespace lang_agent {
 
@@ -278,16 +281,48 @@ void tell_about(load::live_view& view, const load::campaign_run& x) {
     say(view, x.of.name + " said with " + kind + ": " + complaint);
 }
 
-void write_result(const std::string& file, const std::string& json) {
-  if (file == "-") {
-    std::fputs(json.c_str(), stdout);
-    return;
-  }
+void write_file(const std::string& file, const std::string& content) {
   std::ofstream out{file, std::ios::binary};
-  out << json;
+  out << content;
   out.close();
   if (!out)
     throw std::runtime_error{"cannot write " + file};
+}
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+}
+
+void give(const bench_options& options, const std::string& json) {
+  print(options.json_file == "-" ? json : report::summary_table(json));
+  if (!options.json_file.empty() && options.json_file != "-")
+    write_file(options.json_file, json);
+  if (!options.html_file.empty())
+    write_file(options.html_file, report::html_report(std::vector<report::labelled_result>{
+                                      {options.targets.front(), json}}));
+}
+
+/// A result that is already there; its name is that of its file.
+report::labelled_result read_result(const std::string& file) {
+  std::ifstream in{file, std::ios::binary};
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in)
+    refuse("cannot read " + file);
+  return {std::filesystem::path{file}.stem().string(), text.str()};
+}
+
+int show_results(const bench_options& options) {
+  std::vector<report::labelled_result> results;
+  for (const auto& file : options.files)
+    results.push_back(read_result(file));
+  if (options.action == bench_action::compare)
+    print(report::comparison_table(results));
+  else if (options.html_file.empty())
+    print(report::summary_table(results.front().json));
+  if (!options.html_file.empty())
+    write_file(options.html_file, report::html_report(results));
+  return EXIT_SUCCESS;
 }
 
 bool has_errors(const load::campaign_result& x) {
@@ -320,9 +355,7 @@ int run_bench(const bench_options& options) {
   catch_interrupt();
   const auto result = run_campaign(all, how);
   view.clear();
-  const auto json = to_json(result, LANG_AGENT_VERSION, options.command);
-  if (!options.json_file.empty())
-    write_result(options.json_file, json);
+  give(options, to_json(result, LANG_AGENT_VERSION, options.command));
   return options.fail_on_errors && has_errors(result) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -330,7 +363,7 @@ int run_bench(const bench_options& options) {
 
 int run_bench_command(const bench_options& options) {
   try {
-    return run_bench(options);
+    return options.action == bench_action::measure ? run_bench(options) : show_results(options);
   } catch (const config_error& e) {
     std::fprintf(stderr, "lang-agent: %s\n", e.what());
     return 2;

@@ -9,8 +9,17 @@
 
 namespace lang_agent {
 
+enum class bench_action : std::uint8_t {
+  measure,
+  compare, ///< results with each other
+  report   ///< a page of one result
+};
+
 /// As on the command line; what is no number is read by the command.
 struct bench_options {
+  bench_action action = bench_action::measure;
+  std::vector<std::string> files = {}; ///< results: to compare, or to report
+
   std::vector<std::string> targets = {};
   std::string key = {};
   std::string key_env = {};
@@ -58,6 +67,7 @@ struct bench_options {
   std::vector<int> server_pids = {};
 
   std::string json_file = {};
+  std::string html_file = {};
   bool quiet = false;
   std::vector<std::string> command = {}; ///< the arguments, without secrets
 };

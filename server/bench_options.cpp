@@ -31,6 +31,8 @@ constexpr const char* examples =
     "new=http://localhost:8002/v1 \\\n"
     "      --rate 50 --rounds 5 --json result.json\n"
     "      Two servers, in turns.\n"
+    "  lang-agent bench compare before.json after.json --html comparison.html\n"
+    "      Two results, as ratios.\n"
     "\n"
     "A DISTRIBUTION is \"50\", \"uniform(X, Y)\", \"exponential(MEAN)\", \"normal(MEAN, "
     "DEVIATION)\" or\n"
@@ -196,7 +198,24 @@ void add_result_options(CLI::App& app, bench_options& out) {
   app.add_option("--json", out.json_file, "Write the result; \"-\": to standard output")
       ->type_name("FILE")
       ->group(group);
+  app.add_option("--html", out.html_file, "Write a page with tables and plots, for a browser")
+      ->type_name("FILE")
+      ->group(group);
   app.add_flag("-q,--quiet", out.quiet, "Do not show the load while it runs")->group(group);
+}
+
+/// What is done with results that are there.
+void add_result_commands(CLI::App& app, bench_options& out) {
+  app.require_subcommand(0, 1);
+  auto* compare = app.add_subcommand("compare", "Ratios of results to the first one");
+  compare->add_option("FILE", out.files, "Results of --json")->required();
+  compare->add_option("--html", out.html_file, "Write a page with both, too")->type_name("FILE");
+  compare->callback([&out] { out.action = bench_action::compare; });
+  auto* report = app.add_subcommand("report", "The tables of a result, and its page");
+  report->add_option("FILE", out.files, "A result of --json")->required()->expected(1);
+  report->add_option("-o,--html", out.html_file, "The page; without it the tables")
+      ->type_name("FILE");
+  report->callback([&out] { out.action = bench_action::report; });
 }
 
 bool has_secret(std::string_view option) {
@@ -240,6 +259,7 @@ void add_bench_command(CLI::App& app, std::optional<bench_options>& out, int arg
   add_request_options(*bench, *options);
   add_behaviour_options(*bench, *options);
   add_result_options(*bench, *options);
+  add_result_commands(*bench, *options);
   options->command = without_secrets(argc, argv);
   bench->callback([&out, options] { out = *options; });
 }

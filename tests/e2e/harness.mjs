@@ -122,13 +122,15 @@ function writeConfig(folder, config) {
 
 /**
  * Runs the binary to its end: { code, stdout, stderr }. `config` is TOML text or undefined. The
- * working directory is a new folder: data_dir is inside unless it is an absolute path.
+ * working directory is a new folder: data_dir is inside unless it is an absolute path. It is killed
+ * after `limit` ms. `onStart` gets the child.
  */
-export async function run(t, args, { config, env } = {}) {
+export async function run(t, args, { config, env, limit = 10_000, onStart } = {}) {
   const cwd = makeFolder(t);
   const file = config === undefined ? [] : ['--config', writeConfig(cwd, config)];
   const child = spawn(binary, [...args, ...file], { cwd, env: { ...process.env, ...env } });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
+  onStart?.(child);
   const out = { cwd, file: file[1], stdout: '', stderr: '' };
   child.stdout.on('data', data => { out.stdout += data; });
   child.stderr.on('data', data => { out.stderr += data; });

@@ -4,7 +4,7 @@
 #include "benchmarks/load/answer.hpp"
 
 using namespace lang_agent;
-using load::answer;
+
 using load::expectation;
 
 namespace {
@@ -29,7 +29,7 @@ struct judgement {
 judgement judge(const expectation& wanted, load::response_head head, const std::string& body,
                 bool whole, std::size_t piece) {
   load::chunk_reader reader;
-  answer x{wanted};
+  load::answer x{wanted};
   x.begin(head);
   for (std::size_t at = 0; at < body.size(); at += piece)
     x.add(std::string_view{body}.substr(at, piece), reader);
@@ -118,7 +118,7 @@ CAF_TEST(an echo is missed only where it is expected) {
   CAF_CHECK_EQUAL(stream(delta("~k3x9pq/17/2~") + done, true, true).error, "");
 }
 
-CAF_TEST(plain answers are judged, too) {
+CAF_TEST(plain answers are judged as well) {
   const auto good = plain(message("hello"));
   CAF_CHECK_EQUAL(good.error, "");
   CAF_CHECK_EQUAL(good.tokens, 3u);
@@ -148,7 +148,7 @@ CAF_TEST(refusals are named by status and code) {
 
 CAF_TEST(no answer at all is an error) {
   load::chunk_reader reader;
-  answer x{expects(true)};
+  load::answer x{expects(true)};
   CAF_CHECK_EQUAL(x.finish(false, reader), "no_answer");
 }
 

@@ -68,7 +68,7 @@ CAF_TEST(a sweep ends after two steps that brought nothing) {
   CAF_CHECK(!is_saturated({{10, 10, 10}, {20, 20, 10}, {40, 20.1, 50}, {80, 25, 90}}));
 }
 
-CAF_TEST(loads are a number, a list or a range) {
+CAF_TEST(loads are a number or a list or a range) {
   using list = std::vector<double>;
   CAF_CHECK(parse_loads("2.5") == list({2.5}));
   CAF_CHECK(parse_loads("10,20,50") == list({10, 20, 50}));
