@@ -4,6 +4,14 @@
 
 namespace lang_agent::load {
 
+namespace {
+
+/// Then sockets have their turn: a crowd of requests that are late must not keep their connections
+/// from being read.
+constexpr int most_at_once = 64;
+
+} // namespace
+
 void agenda::at(time_point when, std::function<void()> what) {
   heap_.push_back({when, next_number_++, std::move(what)});
   std::push_heap(heap_.begin(), heap_.end());
@@ -24,7 +32,7 @@ void agenda::arm() {
 void agenda::run_due() {
   armed_ = time_point::min(); // nobody arms while this runs
   const auto now = clock::now();
-  while (!heap_.empty() && heap_.front().when <= now) {
+  for (int i = 0; i < most_at_once && !heap_.empty() && heap_.front().when <= now; ++i) {
     std::pop_heap(heap_.begin(), heap_.end());
     const auto what = std::move(heap_.back().what);
     heap_.pop_back();

@@ -7,6 +7,9 @@ namespace lang_agent::load {
 namespace {
 
 constexpr std::uint32_t most_sources = 16;
+/// After a moment in which nobody answered, thousands would be opened for a moment's need, and a
+/// listener's backlog is short. Who waits for one waits in line.
+constexpr std::size_t most_opening = 128;
 constexpr int slow_receive_buffer = 4096; // else the kernel would read on for a slow client
 
 } // namespace
@@ -41,7 +44,8 @@ void connection_pool::submit(std::unique_ptr<exchange> x) {
 }
 
 void connection_pool::open_for_waiting() {
-  while (opening_ < waiting_.size() && connections_.size() < plan_.max_connections)
+  while (opening_ < std::min(waiting_.size(), most_opening)
+         && connections_.size() < plan_.max_connections)
     open_one(nullptr);
 }
 
@@ -161,6 +165,7 @@ void connection_pool::on_open(connection& from) {
   }
   --opening_;
   use(from);
+  open_for_waiting();
 }
 
 void connection_pool::on_not_open(connection& from, const connect_problem& why) {
@@ -183,6 +188,7 @@ void connection_pool::on_not_open(connection& from, const connect_problem& why) 
   }
   if (victim)
     owner_.on_over(std::move(victim), ending::not_connected, why.kind, clock::now());
+  open_for_waiting();
 }
 
 void connection_pool::on_content(exchange& about, std::uint32_t chunks, time_point now) {
