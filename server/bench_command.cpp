@@ -309,7 +309,7 @@ report::labelled_result read_result(const std::string& file) {
   text << in.rdbuf();
   if (!in)
     refuse("cannot read " + file);
-  return {std::filesystem::path{file}.stem().string(), text.str()};
+  return {std::filesystem::path{file}.filename().string(), text.str()};
 }
 
 int show_results(const bench_options& options) {

@@ -69,7 +69,7 @@ private:
             + (found.empty() ? " (the target lists none)" : " (the first that the target lists)"));
     }
     if (all_.check_first)
-      check_target(all_.plan, x, out);
+      check_target(all_.plan, x, out, options_.is_interrupted);
     return out;
   }
 
@@ -100,6 +100,7 @@ private:
     x.round = round;
     x.step = step;
     x.plan = all_.plan;
+    x.plan.seed += round - 1; // in a round all targets have the same schedule
     if (!all_.loads.empty())
       set_load(x.plan, all_.open_loop, all_.loads[step.value_or(1) - 1]);
     run_options how;

@@ -1,5 +1,6 @@
 #include "benchmarks/load/live_view.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,24 @@ std::string line_of(const std::string& label, const snapshot& x) {
               or_dash(x.last.e2e_p50).c_str(), or_dash(x.last.e2e_p99).c_str());
 }
 
+std::size_t terminal_width() {
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 80;
+}
+
+/// A line that wraps would take two lines of the screen.
+std::string cut_lines(const std::string& text, std::size_t width) {
+  std::string out;
+  std::size_t column = 0;
+  for (const char c : text) {
+    column = c == '\n' ? 0 : column + 1;
+    if (column < width)
+      out += c;
+  }
+  return out;
+}
+
 std::string block_of(const std::string& label, const snapshot& x) {
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   const auto part = static_cast<std::size_t>(x.progress * bar_width);
@@ -52,7 +71,8 @@ std::string block_of(const std::string& label, const snapshot& x) {
   out += text("  in flight %llu (%llu waiting), %llu connections\n", number(x.in_flight),
               number(x.waiting), number(x.connections));
   out +=
-      text("  last second: %llu answers, %llu tokens, TTFT p50 %s, answer p50 %s, p99 %s\n",
+      text("  last second: %llu answers, %llu tokens, p50 to first token %s,\n"
+           "               to the end %s, p99 %s\n",
            number(x.last.completed), number(x.last.output_tokens), or_dash(x.last.ttft_p50).c_str(),
            or_dash(x.last.e2e_p50).c_str(), or_dash(x.last.e2e_p99).c_str());
   out += text("  answered %llu of %llu, errors: ", number(x.requests.completed),
@@ -80,7 +100,7 @@ void live_view::show(const std::string& label, const snapshot& now) {
     return;
   }
   clear();
-  const auto block = block_of(label, now);
+  const auto block = cut_lines(block_of(label, now), terminal_width());
   lines_ = static_cast<int>(std::count(block.begin(), block.end(), '\n'));
   std::fputs(block.c_str(), stderr);
 }

@@ -70,8 +70,13 @@ std::string first_model(const load_plan& plan, const target& of) {
   }
 }
 
-void check_target(const load_plan& plan, const target& of, const place& where) {
-  const auto result = run_load(single_request(plan), of, where);
+void check_target(const load_plan& plan, const target& of, const place& where,
+                  const std::function<bool()>& is_interrupted) {
+  run_options how;
+  how.is_interrupted = is_interrupted;
+  const auto result = run_load(single_request(plan), of, where, how);
+  if (result.interrupted)
+    throw std::runtime_error{"interrupted before anything was measured"};
   if (result.names_threads && plan.history == history_kind::client)
     throw std::runtime_error{of.url
                              + " keeps histories, and all requests would share one thread: add "

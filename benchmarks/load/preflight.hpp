@@ -4,6 +4,7 @@
 #include "benchmarks/load/load_plan.hpp"
 #include "benchmarks/load/place.hpp"
 
+#include <functional>
 #include <string>
 
 namespace lang_agent::load {
@@ -12,7 +13,8 @@ namespace lang_agent::load {
 std::string first_model(const load_plan& plan, const target& of);
 
 /// Sends one request. Throws std::runtime_error that says what to do when its answer is not as it
-/// has to be.
-void check_target(const load_plan& plan, const target& of, const place& where);
+/// has to be, or when `is_interrupted` (which may be empty) becomes true.
+void check_target(const load_plan& plan, const target& of, const place& where,
+                  const std::function<bool()>& is_interrupted = {});
 
 } // namespace lang_agent::load
