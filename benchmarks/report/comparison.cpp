@@ -3,29 +3,18 @@
 #include "benchmarks/report/report.hpp"
 #include "benchmarks/report/text_table.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cstdio>
-
 namespace lang_agent::report {
 
 namespace {
 
 constexpr std::size_t longest_name = 22;
 
-std::string ratio_text(const comparison& x) {
-  std::array<char, 64> number{};
-  if (x.ratio)
-    std::snprintf(number.data(), number.size(), "%.2fx ", *x.ratio);
-  return number.data() + std::string{name_of(x.result)};
-}
-
 table_row row_of(const figure& of, const point& base, const point& other) {
   const auto left = spread_of(base, of);
   const auto right = spread_of(other, of);
   return {"  " + of.name, of.direction == better::lower ? "lower" : "higher",
           left ? to_text(*left) : "-", right ? to_text(*right) : "-",
-          left && right ? ratio_text(compare(*left, *right, of.direction)) : "-"};
+          left && right ? to_text(compare(*left, *right, of.direction)) : "-"};
 }
 
 std::string table_of(const subject& base, const subject& other, const point& x, const point& y) {

@@ -3,7 +3,9 @@
 #include "benchmarks/report/format.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <map>
 
 namespace lang_agent::report {
@@ -202,6 +204,16 @@ comparison compare(const spread& base, const spread& other, better direction) {
     return {ratio, verdict::same};
   const auto is_better = (other.value > base.value) == (direction == better::higher);
   return {ratio, is_better ? verdict::better : verdict::worse};
+}
+
+std::string to_text(const comparison& x) {
+  constexpr double least_shown = 0.01;
+  std::array<char, 400> number{}; // the largest double has 309 digits
+  if (x.ratio && *x.ratio > 0 && *x.ratio < least_shown)
+    return "<0.01x " + std::string{name_of(x.result)};
+  if (x.ratio)
+    std::snprintf(number.data(), number.size(), "%.2fx ", *x.ratio);
+  return number.data() + std::string{name_of(x.result)};
 }
 
 double sum(const point& x, const std::function<double(const run&)>& of) {

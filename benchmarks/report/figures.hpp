@@ -66,6 +66,9 @@ struct comparison {
   verdict result;
 };
 
+/// "0.84x better", "1.01x ~", "worse" without a ratio.
+std::string to_text(const comparison& x);
+
 comparison compare(const spread& base, const spread& other, better direction);
 
 /// Counts of all rounds together.

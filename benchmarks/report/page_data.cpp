@@ -78,7 +78,7 @@ void write_cell(json_writer& out, const figure& of, const point* base, const poi
   const auto reference = base && base != x ? spread_of(*base, of) : std::nullopt;
   if (reference) {
     const auto compared = compare(*reference, *found, of.direction);
-    member(out, "ratio", compared.ratio);
+    member(out, "ratio", to_text(compared));
     member(out, "verdict", name_of(compared.result));
   }
   out.EndObject();

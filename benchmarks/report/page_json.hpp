@@ -59,14 +59,13 @@ void member(json_writer& out, const char* name, const T& x) {
 /// The data of a whole page.
 std::string page_data(std::span<const result> results);
 
-/// The members "distributions" of a view: for each metric and subject, [share, ms] of its rounds'
-/// medians.
+/// The member "distributions" of a view: for each metric and subject a list of [share, ms].
 void write_distributions(json_writer& out, const view& x);
 
-/// The members "timeline" of a subject: its runs laid end to end.
+/// The member "timeline" of a subject: its runs laid end to end.
 void write_timeline(json_writer& out, const subject& x);
 
-/// The members "steps" of a subject: its points, for the curve of a sweep.
+/// The member "steps" of a subject: its points, for the curve of a sweep.
 void write_steps(json_writer& out, const subject& x);
 
 } // namespace lang_agent::report

@@ -32,21 +32,28 @@ std::vector<const distribution*> distributions_of(const point& x, std::size_t of
   return out;
 }
 
+/// As in tables: the medians of rounds between the least and the most of all rounds.
+double merged_at(const std::vector<const distribution*>& rounds, double share) {
+  std::vector<double> values;
+  for (const auto* x : rounds)
+    values.push_back(at_share(*x, share));
+  std::sort(values.begin(), values.end());
+  if (share <= 0)
+    return values.front();
+  if (share >= 1)
+    return values.back();
+  const auto middle = values.size() / 2;
+  return (values[middle] + values[(values.size() - 1) / 2]) / 2;
+}
+
 void write_distribution(json_writer& out, const std::vector<const distribution*>& rounds) {
   if (rounds.empty()) {
     out.Null();
     return;
   }
   out.StartArray();
-  for (const auto& [share, _] : *rounds.front()) {
-    std::vector<double> values;
-    for (const auto* x : rounds)
-      values.push_back(at_share(*x, share));
-    std::sort(values.begin(), values.end());
-    const auto middle = values.size() / 2;
-    write_list(out, std::array<std::optional<double>, 2>{
-                        share, (values[middle] + values[(values.size() - 1) / 2]) / 2});
-  }
+  for (const auto& [share, _] : *rounds.front())
+    write_list(out, std::array<std::optional<double>, 2>{share, merged_at(rounds, share)});
   out.EndArray();
 }
 

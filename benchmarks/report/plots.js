@@ -15,6 +15,10 @@ const plots = (() => {
   const digits = x => (Math.abs(x) >= 100 || x === 0 ? 0 : Math.abs(x) >= 10 ? 1 : Math.abs(x) >= 1 ? 2 : 3);
   const number = x => (x === null || x === undefined ? '' : x.toLocaleString('en', { maximumFractionDigits: digits(x) }));
 
+  /** Of three digits, for columns of a table. */
+  const fixed = x => (x === null || x === undefined ? '-'
+    : x.toLocaleString('en', { minimumFractionDigits: x ? digits(x) : 0, maximumFractionDigits: digits(x) }));
+
   /** An element; its children are elements or texts, never markup. */
   function element(tag, attributes = {}, ...children) {
     const out = document.createElement(tag);
@@ -29,7 +33,7 @@ const plots = (() => {
     lines.forEach((line, i) => line.points.forEach(p => {
       if (p.y === null) return;
       if (!rows.has(p.x)) rows.set(p.x, lines.map(() => ''));
-      rows.get(p.x)[i] = number(p.y);
+      rows.get(p.x)[i] = fixed(p.y);
     }));
     const head = element('tr', {}, ...[x, ...lines.map(line => line.name)].map(
       text => element('th', { scope: 'col' }, text)));
@@ -93,8 +97,12 @@ const plots = (() => {
     };
   }
 
+  /** A legend that shows dashes. */
+  const asLines = chart => Chart.defaults.plugins.legend.labels.generateLabels(chart)
+    .map(x => ({ ...x, pointStyle: 'line', lineWidth: 2, lineDash: chart.data.datasets[x.datasetIndex].borderDash }));
+
   function options(plot) {
-    const { lines, x, y, formatX = number, xAxis = {}, yMax, logarithmic, at } = plot;
+    const { lines, x, y, formatX = number, xAxis = {}, yMax, logarithmic, at, room } = plot;
     return {
       animation: false,
       responsive: true,
@@ -107,6 +115,7 @@ const plots = (() => {
           type: logarithmic ? 'logarithmic' : 'linear',
           beginAtZero: !logarithmic,
           suggestedMax: yMax,
+          grace: room ? '20%' : 0, // for the texts of marks
           ticks: { callback: logarithmic ? powers : v => number(v) },
         }),
       },
@@ -115,7 +124,7 @@ const plots = (() => {
         legend: {
           display: lines.length > 1,
           position: 'bottom',
-          labels: { color: css('--text'), boxWidth: 22, boxHeight: 0, padding: 12 },
+          labels: { color: css('--text'), usePointStyle: true, pointStyleWidth: 26, padding: 12, generateLabels: asLines },
         },
         tooltip: {
           callbacks: {
@@ -179,7 +188,7 @@ const plots = (() => {
     layout.scales.x = axis('', { type: 'category' });
     layout.interaction = { mode: 'index', intersect: false };
     layout.plugins.tooltip.callbacks.title = items => names[items[0]?.dataIndex];
-    layout.plugins.legend.labels.boxHeight = 8;
+    layout.plugins.legend.labels = { color: css('--text'), boxWidth: 14, padding: 12 };
     drawn.push(new Chart(canvas, {
       type: 'bar',
       data: {
@@ -197,5 +206,5 @@ const plots = (() => {
     drawn = [];
   }
 
-  return { clear, colour, draw, drawBars, element, number };
+  return { COLOURS, clear, draw, drawBars, element, fixed, number };
 })();

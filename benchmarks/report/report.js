@@ -2,7 +2,7 @@
 'use strict';
 
 (() => {
-  const { element, number } = plots;
+  const { element, fixed, number } = plots;
   const data = JSON.parse(document.getElementById('data').textContent);
   const { results, subjects, metrics, views } = data;
   const several = subjects.length > 1;
@@ -13,9 +13,11 @@
 
   // -- pieces ---------------------------------------------------------------------------------------
 
-  const dot = subject => element('span', { class: 'dot', style: `background: var(--s${subject % 8})`, 'aria-hidden': 'true' });
+  const dot = subject => element('span', {
+    class: subject < plots.COLOURS ? 'dot' : 'dot again', style: `--colour: var(--s${subject % plots.COLOURS})`, 'aria-hidden': 'true' });
   const named = subject => [dot(subject), subjects[subject].name];
-  const header = (...children) => element('th', { scope: 'col' }, ...children);
+  const header = text => element('th', { scope: 'col' }, text);
+  const headers = () => subjects.map((_, i) => element('th', { scope: 'col', class: 'name' }, ...named(i)));
 
   /** Rows are <tr>. On a narrow screen the table scrolls by itself, also with the keyboard. */
   const table = (caption, head, rows) => element(
@@ -24,8 +26,7 @@
 
   function ratio(cell) {
     if (!cell?.verdict) return [];
-    const text = `${cell.ratio === null ? '' : `${cell.ratio.toFixed(2)}x `}${cell.verdict}`;
-    return [element('span', { class: `ratio ${cell.verdict}` }, text)];
+    return [element('span', { class: `ratio ${cell.verdict}` }, cell.ratio)];
   }
 
   function figureCell(cell) {
@@ -45,8 +46,11 @@
     document.title = `${title} - lang-agent bench`;
     byId('warnings').append(...data.warnings.map(
       text => element('p', { class: 'warning' }, element('strong', {}, 'Not comparable: '), text)));
+    const load = text => element('span', { class: 'soft' }, text);
+    const common = subjects.every(x => x.load === subjects[0].load);
     byId('subjects').append(...subjects.map((x, i) => element(
-      'li', {}, dot(i), element('strong', {}, x.name), ' ', element('span', { class: 'soft' }, x.load))));
+      'li', {}, dot(i), element('strong', {}, x.name), ...(common ? [] : [' ', load(x.load)]))));
+    if (common) byId('subjects').append(element('li', {}, load(subjects[0].load)));
   }
 
   function showOrigin() {
@@ -59,8 +63,8 @@
       element('dt', {}, ...named(i)), element('dd', {}, x.url)])));
   }
 
-  function offerViews() {
-    if (views.length < 2) return;
+  function offerControls() {
+    byId('choice').hidden = views.length < 2;
     const select = byId('view');
     select.append(...views.map((x, i) => element('option', { value: i }, x.name)));
     select.value = data.main_view;
@@ -68,7 +72,11 @@
       view = views[select.value];
       show();
     });
-    byId('views').hidden = false;
+    byId('logarithmic').addEventListener('change', event => {
+      logarithmic = event.target.checked;
+      show();
+    });
+    byId('controls').hidden = false;
   }
 
   // -- tables ---------------------------------------------------------------------------------------
@@ -105,7 +113,7 @@
          ...subjects.map((_, i) => row(name, figures, named(i), i))]
       : [row(name, figures, [name], 0)]));
     byId('latency-table').replaceChildren(
-      table('Latency in milliseconds', ['ms', ...columns].map(x => header(x)), rows));
+      table('Latency in milliseconds', ['ms', ...columns].map(header), rows));
   }
 
   function showFigures() {
@@ -121,7 +129,7 @@
                         element('td', { class: 'soft' }, `${x.better} is better`), ...x.cells.map(figureCell)));
     }
     byId('figures-table').replaceChildren(
-      table('Figures', [header(''), header(''), ...subjects.map((_, i) => header(...named(i)))], rows));
+      table('Figures', [header(''), header(''), ...headers()], rows));
     const objectives = [...new Set(view.objectives.filter(Boolean))];
     if (objectives.length > 0)
       byId('figures-table').append(element('p', { class: 'note' }, `Goodput counts requests within ${objectives.join('; or ')}.`));
@@ -137,66 +145,85 @@
                                         kinds.length > 0 ? 'Errors by kind' : 'No errors')));
     rows.push(...kinds.map(kind => count(kind, view.errors.map(list => list.find(x => x.kind === kind)?.count ?? 0))));
     byId('errors-table').replaceChildren(
-      table('Requests and errors', [header('requests'), ...subjects.map((_, i) => header(...named(i)))], rows));
+      table('Requests and errors', [header('requests'), ...headers()], rows));
   }
 
   function showTenants() {
     byId('tenants').hidden = !view.tenants.some(list => list.length > 1);
-    const rows = view.tenants.flatMap((list, i) => list.map(x => element(
+    const row = (x, i) => element(
       'tr', {}, element('th', { scope: 'row', class: 'name' }, x.name),
-      ...(several ? [element('td', {}, ...named(i))] : []),
-      ...[x.completed, x.failed, x.abandoned, x.e2e_p50, x.e2e_p99].map(n => element('td', {}, number(n))))));
+      ...(several ? [element('td', { class: 'target' }, ...named(i))] : []),
+      ...[x.completed, x.failed, x.abandoned].map(n => element('td', {}, number(n))),
+      ...[x.e2e_p50, x.e2e_p99].map(n => element('td', {}, fixed(n))));
+    const names = [...new Set(view.tenants.flatMap(list => list.map(x => x.name)))];
+    const rows = names.flatMap(name => view.tenants.flatMap(
+      (list, i) => list.filter(x => x.name === name).map(x => row(x, i))));
     const columns = ['tenant', ...(several ? ['target'] : []), 'completed', 'failed', 'abandoned', 'end to end p50, ms', 'p99, ms'];
-    byId('tenants-table').replaceChildren(table('Tenants', columns.map(x => header(x)), rows));
+    byId('tenants-table').replaceChildren(table('Tenants', columns.map(header), rows));
   }
 
   // -- plots ----------------------------------------------------------------------------------------
 
-  const suffix = (i, what) => (several ? `${subjects[i].name}${what ? ` ${what}` : ''}` : what || subjects[i].name);
+  /** A line's name, short enough for a legend. */
+  function lineName(i, what) {
+    const { name } = subjects[i];
+    const short = name.length > 28 ? `${name.slice(0, 27)}\u2026` : name;
+    return several ? `${short} ${what}`.trim() : what || short;
+  }
 
-  /** As HdrHistogram draws it: each "nine" has the same width. The maximum comes after the last one. */
-  function nines(list) {
-    let last = 0;
-    return list.map(([share, y]) => {
-      last = share < 1 ? -Math.log10(1 - share) : last + 0.2;
-      return { x: last, y };
+  // As HdrHistogram draws it: each "nine" has the same width, and the maximum comes after the last.
+  const SHARES = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999];
+  const nine = share => -Math.log10(1 - share);
+  const percent = share => `${Number((100 * share).toPrecision(7))} %`;
+
+  /** The x axis of lines of [share, ms], which end at the maximum. */
+  function ninesAxis(lists) {
+    const end = 0.3 + Math.max(...lists.flat().map(([share]) => (share < 1 ? nine(share) : 0)));
+    const name = x => (x >= end ? 'max' : percent(1 - 10 ** -x));
+    return {
+      place: share => (share < 1 ? nine(share) : end),
+      name,
+      scale: {
+        min: 0,
+        max: end,
+        afterBuildTicks: axis => {
+          axis.ticks = [...SHARES.map(nine).filter(x => x < end), end].map(value => ({ value }));
+        },
+        ticks: { callback: name, autoSkip: false },
+      },
+    };
+  }
+
+  function drawDistribution(parent, metric, yMax) {
+    const lists = view.distributions[metric];
+    const x = ninesAxis(lists.filter(Boolean));
+    const title = metrics[metric][0].toUpperCase() + metrics[metric].slice(1);
+    plots.draw(parent, {
+      title, x: 'share of requests', y: 'ms', yMax, logarithmic, formatX: x.name, xAxis: x.scale,
+      lines: lists.flatMap((list, i) => (list ? [{
+        name: lineName(i, ''), subject: i, points: list.map(([share, y]) => ({ x: x.place(share), y })),
+      }] : [])),
     });
   }
 
-  const SHARES = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999];
-  const percent = share => `${Number((100 * share).toPrecision(7))} %`;
-  const ninesAxis = {
-    min: 0,
-    afterBuildTicks: axis => {
-      axis.ticks = SHARES.map(share => ({ value: -Math.log10(1 - share) })).filter(t => t.value <= axis.max);
-    },
-    ticks: { callback: x => percent(1 - 10 ** -x), autoSkip: true },
-  };
+  const PAIRS = [['end to end', 'end to end from schedule'], ['TTFT', 'TTFT from schedule'], ['ITL'], ['TPOT'], ['queue wait']];
 
-  function distributionLines(metric) {
-    return view.distributions[metric].flatMap((list, i) => (list
-      ? [{ name: subjects[i].name, subject: i, points: nines(list) }] : []));
-  }
-
+  /** Each latency; those that belong together have the same scale. */
   function showDistributions() {
     const parent = byId('latency-plots');
     parent.replaceChildren();
-    const place = name => metrics.indexOf(name);
-    const pairs = [['end to end', 'end to end from schedule'], ['TTFT', 'TTFT from schedule'], ['ITL', 'TPOT'], ['queue wait']];
-    for (const pair of pairs) {
-      const lines = pair.map(name => distributionLines(place(name)));
-      const yMax = pair[1]?.endsWith('from schedule')
-        ? Math.max(0, ...lines.flat().flatMap(line => line.points.map(p => p.y))) : undefined;
-      pair.forEach((name, i) => plots.draw(parent, {
-        title: name[0].toUpperCase() + name.slice(1), x: 'share of requests', y: 'ms', lines: lines[i], yMax, logarithmic,
-        formatX: x => percent(1 - 10 ** -x), xAxis: ninesAxis,
-      }));
+    for (const pair of PAIRS) {
+      const places = pair.map(name => metrics.indexOf(name));
+      const points = places.flatMap(i => view.distributions[i]).filter(Boolean).flat();
+      const yMax = Math.max(0, ...points.map(([, ms]) => ms));
+      places.forEach(i => drawDistribution(parent, i, yMax));
     }
+    byId('latency').hidden = parent.children.length === 0;
   }
 
   function timelineLines(name, more = {}) {
     return subjects.map((x, i) => ({
-      name: suffix(i, more.what), subject: i, dashed: more.dashed, radius: x.timeline.seconds.length < 3 ? 3 : 0,
+      name: lineName(i, more.what), subject: i, dashed: more.dashed, radius: x.timeline.seconds.length < 3 ? 3 : 0,
       points: x.timeline.seconds.map((s, j) => ({ x: s, y: x.timeline[name][j] })),
     })).filter(line => line.points.some(p => p.y !== null));
   }
@@ -208,7 +235,7 @@
     const at = longest.length > 1 ? longest.map(x => ({ x: x.start, text: x.name })) : [];
     const parent = byId('timeline-plots');
     parent.replaceChildren();
-    const draw = (title, y, lines) => plots.draw(parent, { title, x: 'seconds', y, lines, at });
+    const draw = (title, y, lines) => plots.draw(parent, { title, x: 'seconds', y, lines, at, room: at.length > 0 });
     const failed = timelineLines('failed', { what: 'failed', dashed: true }).filter(line => line.points.some(p => p.y > 0));
     draw('Throughput', 'requests/s', [...timelineLines('completed', { what: 'completed' }), ...failed]);
     draw('Output', 'tokens/s', timelineLines('output_tokens', { what: '' }));
@@ -220,7 +247,7 @@
 
   function sweepLine(i, y, what, more = {}) {
     return {
-      name: suffix(i, what), subject: i, dashed: more.dashed,
+      name: lineName(i, what), subject: i, dashed: more.dashed,
       points: subjects[i].steps.filter(x => x.requests_per_s !== null).map(x => ({
         x: x.requests_per_s, y: x[y], radius: x.knee ? 8 : 3, style: x.knee ? 'rectRot' : 'circle',
         label: x.knee && !more.dashed ? `knee, ${x.load}` : undefined,
@@ -254,7 +281,7 @@
       const mark = [step.knee ? 'knee' : '', step.best ? 'best' : ''].filter(Boolean).join(', ');
       return element('tr', step.knee ? { class: 'marked' } : {},
                      element('th', { scope: 'row', class: 'name' }, ...(several ? [...named(i), ', '] : []), step.load),
-                     ...columns.map(([key]) => element('td', {}, number(step[key]))),
+                     ...columns.map(([key]) => element('td', {}, fixed(step[key]))),
                      element('td', { class: 'mark' }, mark));
     }));
     byId('sweep-table').replaceChildren(
@@ -263,7 +290,7 @@
 
   function serverBars(names) {
     return subjects.map((x, i) => ({
-      name: x.name, subject: i, values: names.map(name => figure('server', name)?.cells[i]?.value ?? null),
+      name: lineName(i, ''), subject: i, values: names.map(name => figure('server', name)?.cells[i]?.value ?? null),
     }));
   }
 
@@ -275,7 +302,8 @@
       plots.draw(parent, { title: 'CPU by throughput', x: 'requests/s completed', y: 'us/request',
                            lines: subjects.map((_, i) => sweepLine(i, 'cpu_us_per_request', '')) });
     else
-      bars('CPU', 'us', ['CPU us/request', 'CPU us/token'], ['per request', 'per token']);
+      bars('CPU per request', 'us', ['CPU us/request'], ['per request']);
+    bars('CPU per token', 'us', ['CPU us/token'], ['per token']);
     bars('Memory (RSS)', 'MiB', ['RSS at start, MiB', 'RSS peak, MiB', 'RSS at end, MiB'], ['at start', 'peak', 'at end']);
     byId('server').hidden = parent.children.length === 0;
   }
@@ -295,11 +323,7 @@
 
   showHead();
   showOrigin();
-  offerViews();
-  byId('logarithmic').addEventListener('change', event => {
-    logarithmic = event.target.checked;
-    show();
-  });
+  offerControls();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
   show();
 })();

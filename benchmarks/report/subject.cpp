@@ -144,10 +144,13 @@ std::vector<view> views_of(std::span<const subject> subjects) {
 }
 
 std::size_t main_view(std::span<const subject> subjects, std::span<const view> views) {
-  const auto i = std::find_if(views.begin(), views.end(), [&](const view& x) {
-    return x.members.front() == &subjects.front().main_point();
-  });
-  return i == views.end() ? 0 : static_cast<std::size_t>(i - views.begin());
+  const auto rank = [&](const view& x) {
+    const auto missing = std::count(x.members.begin(), x.members.end(), nullptr);
+    return std::pair{-missing, x.members.front() == &subjects.front().main_point()};
+  };
+  const auto i = std::max_element(views.begin(), views.end(),
+                                  [&](const view& x, const view& y) { return rank(x) < rank(y); });
+  return static_cast<std::size_t>(i - views.begin());
 }
 
 std::string amount_of(const load& x) {

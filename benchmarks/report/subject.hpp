@@ -42,7 +42,7 @@ struct view {
 /// each load of the first subject.
 std::vector<view> views_of(std::span<const subject> subjects);
 
-/// The view of the first subject's main point.
+/// The view to begin with: the first subject's main point, or where most subjects meet.
 std::size_t main_view(std::span<const subject> subjects, std::span<const view> views);
 
 /// "100 requests/s", "32 at once".

@@ -11,7 +11,8 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/
 const WIDE = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
-const HOSTILE = '</script><script>window.hit = 1</script><img src=x onerror="window.hit = 2"><!-- "\'&amp; \u2028';
+const HOSTILE = '</script><script>window.hit = 1</script><img src=x onerror="window.hit = 2"><!-- "\'&amp; \u2028'
+  + 'a-name-without-an-end-'.repeat(10);
 
 /** The page of some result files. */
 async function makePage(t, files) {
@@ -80,7 +81,7 @@ test('two targets are drawn beside each other with their ratios', async t => {
   const plots = await plotsOf(page);
   assert.deepEqual(plots.map(x => x.title), [
     'End to end', 'End to end from schedule', 'TTFT', 'TTFT from schedule', 'ITL', 'TPOT', 'Queue wait',
-    'Throughput', 'Output', 'In flight', 'End to end', 'First token, p50', 'CPU', 'Memory (RSS)']);
+    'Throughput', 'Output', 'In flight', 'End to end', 'First token, p50', 'CPU per request', 'CPU per token', 'Memory (RSS)']);
   for (const { title, text, colours } of plots) {
     assert.ok(colours > 20, `${title} is blank`);
     assert.match(text, /old.*: from [\d.]+ to [\d.,]+.*new/s);
@@ -126,7 +127,7 @@ test('data of a plot can be read as a table, and its scale changed', async t => 
 });
 
 test('hostile names are texts and nothing else', async t => {
-  const page = await open(t, await makePage(t, [hostileFile(t), fixture('rounds.json')]));
+  const page = await open(t, await makePage(t, [hostileFile(t), fixture('rounds.json')]), { viewport: PHONE });
   assert.equal(await page.evaluate(() => window.hit), undefined);
   assert.equal(await page.locator('img').count(), 0);
   assert.equal(await page.locator('script').count(), 4);

@@ -82,10 +82,13 @@ CAF_TEST(names of users can neither end the block of data nor be markup) {
   CAF_CHECK(has(data, "{{style}}")); // it stays what it is, and no part of the page comes in
 }
 
-CAF_TEST(distributions of rounds are merged to their medians) {
-  const auto of = [](double p99) { return run("main", figures(100, p99)); };
-  const auto data = data_of(html({{"x", document({of(4), of(6), of(20)})}}));
-  CAF_CHECK(has(data, R"("distributions":[[[[0.0,1.0],[1.0,6.0]]],)"));
+CAF_TEST(distributions of rounds are merged to their medians between the extremes) {
+  const auto of = [](const char* cdf) {
+    return run("main", std::string{R"("latency_ms":{"ttft":{"cdf":)"} + cdf + "}}");
+  };
+  const auto data = data_of(html({{"x", document({of("[[0,1],[0.5,4],[1,6]]"), of("[[0,2],[1,8]]"),
+                                                  of("[[0,3],[0.5,9],[1,20]]")})}}));
+  CAF_CHECK(has(data, R"("distributions":[[[[0.0,1.0],[0.5,5.0],[1.0,20.0]]],)"));
 }
 
 CAF_TEST(rounds of a timeline come one after the other) {
@@ -101,7 +104,20 @@ CAF_TEST(rounds of a timeline come one after the other) {
 CAF_TEST(figures carry their ratio to the first target) {
   const auto data =
       data_of(html({{"x", document({run("old", figures(100, 8)), run("new", figures(50, 8))})}}));
-  CAF_CHECK(has(data, R"("text":"50.0","value":50.0,"ratio":0.5,"verdict":"worse")"));
+  CAF_CHECK(has(data, R"("text":"50.0","value":50.0,"ratio":"0.50x worse","verdict":"worse")"));
+}
+
+CAF_TEST(a page begins where most targets have figures) {
+  const auto step = [](int n, int rate) {
+    return run(
+        "main",
+        figures(rate, 8, R"("step":)" + std::to_string(n) + R"(,"rate":)" + std::to_string(rate)));
+  };
+  const auto knee = R"({"knee_step":2})";
+  const auto swept = document({step(1, 100), step(2, 200)}, knee);
+  CAF_CHECK(has(data_of(html({{"x", swept}})), R"("main_view":1)"));
+  CAF_CHECK(has(data_of(html({{"x", swept}, {"y", document({run("main", figures(100, 8))})}})),
+                R"("main_view":0)"));
 }
 
 CAF_TEST(what is no result gives no page) {
