@@ -102,22 +102,15 @@ const plots = (() => {
     .map(x => ({ ...x, pointStyle: 'line', lineWidth: 2, lineDash: chart.data.datasets[x.datasetIndex].borderDash }));
 
   function options(plot) {
-    const { lines, x, y, formatX = number, xAxis = {}, yMax, logarithmic, at, room } = plot;
+    const { lines, x, formatX = number, xAxis = {}, at } = plot;
     return {
       animation: false,
       responsive: true,
       maintainAspectRatio: false,
-      normalized: true,
       interaction: { mode: 'nearest', axis: 'x', intersect: false },
       scales: {
         x: axis(x, { type: 'linear', ...xAxis }),
-        y: axis(y, {
-          type: logarithmic ? 'logarithmic' : 'linear',
-          beginAtZero: !logarithmic,
-          suggestedMax: yMax,
-          grace: room ? '20%' : 0, // for the texts of marks
-          ticks: { callback: logarithmic ? powers : v => number(v) },
-        }),
+        y: yAxis(plot),
       },
       plugins: {
         marks: { at },
@@ -136,9 +129,25 @@ const plots = (() => {
     };
   }
 
-  /** Of a logarithmic scale only 1, 2 and 5 of each power of ten: others are too close. */
-  const powers = v => ([1, 2, 5].includes(Number((v / 10 ** Math.floor(Math.log10(v))).toPrecision(1)))
-    ? v.toLocaleString('en', { maximumSignificantDigits: 3 }) : '');
+  /** 1, 2 and 5 of each power of ten; over many powers the powers alone. */
+  function logarithmicTicks(scale) {
+    const MOST = 9;
+    const LEAST = 1e-6; // zero has no place on this scale
+    const powers = [];
+    for (let x = 10 ** Math.floor(Math.log10(Math.max(scale.min, LEAST))); x <= scale.max; x *= 10) powers.push(x);
+    const within = list => list.filter(x => x >= scale.min && x <= scale.max).map(value => ({ value }));
+    const fine = within(powers.flatMap(x => [x, 2 * x, 5 * x]));
+    scale.ticks = fine.length > MOST ? within(powers) : fine;
+  }
+
+  function yAxis({ y, yMax, logarithmic, room }) {
+    if (logarithmic)
+      return axis(y, { type: 'logarithmic', suggestedMax: yMax, afterBuildTicks: logarithmicTicks,
+                       ticks: { autoSkip: false, callback: v => number(Number(v.toPrecision(3))) } });
+    return axis(y, { type: 'linear', beginAtZero: true, suggestedMax: yMax,
+                     grace: room ? '20%' : 0, // for the texts of marks
+                     ticks: { callback: v => number(v) } });
+  }
 
   const dataset = line => ({
     label: line.name,
@@ -150,7 +159,6 @@ const plots = (() => {
     pointRadius: line.points.map(p => p.radius ?? line.radius ?? 0),
     pointStyle: line.points.map(p => p.style ?? 'circle'),
     pointHitRadius: 8,
-    stepped: line.stepped ?? false,
     spanGaps: false,
   });
 

@@ -9,7 +9,15 @@
   const hasSweep = subjects.some(x => x.steps.length > 1);
   const byId = id => document.getElementById(id);
   let view = views[data.main_view];
-  let logarithmic = false;
+  let logarithmic = hasLongTail();
+
+  /** Whether a linear scale would press most answers to the ground. */
+  function hasLongTail() {
+    const MUCH = 8; // times the median
+    const median = list => list.findLast(([share]) => share <= 0.5)?.[1] ?? 0;
+    return ['end to end', 'end to end from schedule'].flatMap(name => view.distributions[metrics.indexOf(name)])
+      .filter(list => list?.length > 0).some(list => median(list) > 0 && list.at(-1)[1] > MUCH * median(list));
+  }
 
   // -- pieces ---------------------------------------------------------------------------------------
 
@@ -72,6 +80,7 @@
       view = views[select.value];
       show();
     });
+    byId('logarithmic').checked = logarithmic;
     byId('logarithmic').addEventListener('change', event => {
       logarithmic = event.target.checked;
       show();
@@ -126,10 +135,10 @@
         rows.push(element('tr', {}, element('th', { class: 'group', colspan: subjects.length + 2, scope: 'rowgroup' }, x.group)));
       group = x.group;
       rows.push(element('tr', {}, element('th', { scope: 'row', class: 'name' }, x.name),
-                        element('td', { class: 'soft' }, `${x.better} is better`), ...x.cells.map(figureCell)));
+                        element('td', { class: 'soft' }, x.better), ...x.cells.map(figureCell)));
     }
     byId('figures-table').replaceChildren(
-      table('Figures', [header(''), header(''), ...headers()], rows));
+      table('Figures', [header(''), header('better'), ...headers()], rows));
     const objectives = [...new Set(view.objectives.filter(Boolean))];
     if (objectives.length > 0)
       byId('figures-table').append(element('p', { class: 'note' }, `Goodput counts requests within ${objectives.join('; or ')}.`));

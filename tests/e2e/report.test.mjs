@@ -121,8 +121,23 @@ test('data of a plot can be read as a table, and its scale changed', async t => 
   await figure.locator('tbody tr').first().waitFor();
   assert.equal(await figure.locator('tbody tr').count(), 10);
   assert.deepEqual(await figure.locator('thead th').allInnerTexts(), ['share of requests', 'old', 'new']);
-  await page.check('#logarithmic');
+  const before = await figure.locator('canvas').screenshot();
+  await page.setChecked('#logarithmic', !await page.isChecked('#logarithmic'));
+  assert.notDeepEqual(await page.locator('figure canvas').first().screenshot(), before);
   assert.ok((await plotsOf(page)).every(x => x.colours > 20));
+  assert.deepEqual(page.problems, []);
+});
+
+test('a result with hardly anything in it is a page all the same', async t => {
+  const zero = { n: 1, min: 0, p50: 0, p99: 0, max: 0, cdf: [[0, 0], [1, 0]] };
+  const document = { schema: 'lang-agent-bench/1', runs: [
+    { target: 'nothing' }, { target: 'zeros', latency_ms: { e2e: zero }, timeline: { completed: [0, null] } }] };
+  const file = join(makeFolder(t), 'small.json');
+  writeFileSync(file, JSON.stringify(document));
+  const page = await open(t, await makePage(t, [file]));
+  assert.deepEqual((await plotsOf(page)).map(x => x.title), ['End to end', 'Throughput']);
+  await page.check('#logarithmic');
+  assert.equal(await page.isVisible('#server'), false);
   assert.deepEqual(page.problems, []);
 });
 
