@@ -93,11 +93,15 @@ std::optional<spread> spread_of(const point& x, const figure& of) {
   return spread{.value = value, .low = *low, .high = *high};
 }
 
+std::string range_text(const spread& x) {
+  const auto low = format_figure(x.low);
+  const auto high = format_figure(x.high);
+  return low == high ? "" : low + "-" + high;
+}
+
 std::string to_text(const spread& x) {
-  auto out = format_figure(x.value);
-  if (x.low < x.high)
-    out += " (" + format_figure(x.low) + "-" + format_figure(x.high) + ")";
-  return out;
+  const auto range = range_text(x);
+  return format_figure(x.value) + (range.empty() ? "" : " (" + range + ")");
 }
 
 figure latency_figure(metric of, quantile column) {

@@ -34,7 +34,10 @@ struct spread {
 /// Nothing when no round has the figure.
 std::optional<spread> spread_of(const point& x, const figure& of);
 
-/// "1.20", or with its lowest and highest round "1.20 (1.18-1.31)".
+/// The lowest and the highest round, "1.18-1.31"; "" when they look alike.
+std::string range_text(const spread& x);
+
+/// "1.20", or with its range "1.20 (1.18-1.31)".
 std::string to_text(const spread& x);
 
 /// The figure of a latency's column.

@@ -44,6 +44,10 @@ std::string format_number(double x) {
   return x == std::floor(x) ? format_count(x) : print("%.*g", x, 6);
 }
 
+std::string format_seconds(double x) {
+  return format_number(std::round(x * 10) / 10);
+}
+
 std::string format_count(double x) {
   return with_commas(print("%.*f", x, 0));
 }

@@ -13,6 +13,9 @@ std::string format_figure(double x);
 /// As a person writes it: "200", "12.5".
 std::string format_number(double x);
 
+/// Seconds, with a tenth where that is not zero: "10", "2.5".
+std::string format_seconds(double x);
+
 /// A whole number, thousands apart: "12,345".
 std::string format_count(double x);
 

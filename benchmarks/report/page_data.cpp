@@ -49,7 +49,7 @@ std::string load_text(const subject& x) {
   const auto rounds = first.rounds.size();
   out += ", " + (x.points.size() > 1 ? std::to_string(x.points.size()) + " steps of " : "");
   out += (rounds > 1 ? std::to_string(rounds) + " rounds of " : "")
-         + format_number(first.first().seconds) + " s";
+         + format_seconds(first.first().seconds) + " s";
   return out;
 }
 
@@ -73,8 +73,8 @@ void write_cell(json_writer& out, const figure& of, const point* base, const poi
   out.StartObject();
   member(out, "text", format_figure(found->value));
   member(out, "value", std::optional{found->value});
-  if (found->low < found->high)
-    member(out, "range", format_figure(found->low) + " to " + format_figure(found->high));
+  if (const auto range = range_text(*found); !range.empty())
+    member(out, "range", range);
   const auto reference = base && base != x ? spread_of(*base, of) : std::nullopt;
   if (reference) {
     const auto compared = compare(*reference, *found, of.direction);

@@ -156,7 +156,7 @@ const plots = (() => {
     backgroundColor: colour(line.subject),
     borderDash: dash(line.subject, line.dashed ? 1 : 0),
     borderWidth: 2,
-    pointRadius: line.points.map(p => p.radius ?? line.radius ?? 0),
+    pointRadius: line.points.map(p => p.radius ?? 0),
     pointStyle: line.points.map(p => p.style ?? 'circle'),
     pointHitRadius: 8,
     spanGaps: false,

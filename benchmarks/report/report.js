@@ -230,10 +230,13 @@
     byId('latency').hidden = parent.children.length === 0;
   }
 
+  /** Between gaps there is no line to be seen, so that a lone point needs a dot. */
+  const isLone = (values, i) => (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
+
   function timelineLines(name, more = {}) {
-    return subjects.map((x, i) => ({
-      name: lineName(i, more.what), subject: i, dashed: more.dashed, radius: x.timeline.seconds.length < 3 ? 3 : 0,
-      points: x.timeline.seconds.map((s, j) => ({ x: s, y: x.timeline[name][j] })),
+    return subjects.map(({ timeline: { seconds, [name]: values } }, i) => ({
+      name: lineName(i, more.what), subject: i, dashed: more.dashed,
+      points: values.map((y, j) => ({ x: seconds[j], y, radius: isLone(values, j) ? 3 : 0 })),
     })).filter(line => line.points.some(p => p.y !== null));
   }
 

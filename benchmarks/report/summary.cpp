@@ -26,7 +26,7 @@ std::string head(const subject& target, const point& x) {
   texts parts = describe(first.offered);
   const auto rounds = x.rounds.size();
   parts.push_back((rounds > 1 ? std::to_string(rounds) + " rounds of " : "")
-                  + format_number(first.seconds) + " s");
+                  + format_seconds(first.seconds) + " s");
   const auto name = shortened(target.name, page_width);
   const auto url = printable(first.url);
   return name + "\n" + (url == target.name ? "" : list_line("url", {url}))

@@ -34,6 +34,12 @@ CAF_TEST(rounds are merged to medians with the lowest and the highest) {
   CAF_CHECK(has(row(out, "requests"), "270 completed, 30 failed"));
 }
 
+CAF_TEST(rounds that look alike have no range) {
+  const auto out =
+      summary_table(document({run("a", figures(90, 7)), run("a", figures(90.001, 7))}));
+  CAF_CHECK_EQUAL(row(out, "throughput"), "throughput 90.0 requests/s");
+}
+
 CAF_TEST(the median of two rounds lies between them) {
   const auto out = summary_table(document({run("a", figures(90, 7)), run("a", figures(100, 7))}));
   CAF_CHECK(has(out, "95.0 (90.0-100) requests/s"));
