@@ -54,6 +54,8 @@ std::string comparison_table(std::span<const labelled_result> results) {
   auto out = paragraph("", "Ratios are to " + subjects.front().name
                                + ", the base. ~ means that no difference was shown.");
   const auto views = views_of(subjects);
+  if (const auto doubt = doubt_about(views); !doubt.empty())
+    out += paragraph("", doubt);
   for (const auto& why : warnings_of(subjects, views))
     out += paragraph("Not comparable:", why);
   for (std::size_t i = 1; i < subjects.size(); ++i)

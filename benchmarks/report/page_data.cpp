@@ -198,6 +198,7 @@ std::string page_data(std::span<const result> results) {
   write_all(out, "subjects", subjects, write_subject);
   out.Key("warnings");
   write_list(out, warnings_of(subjects, views));
+  member(out, "doubt", subjects.size() > 1 ? doubt_about(views) : "");
   out.Key("metrics");
   out.StartArray();
   for (std::size_t i = 0; i < metrics; ++i)

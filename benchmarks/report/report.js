@@ -56,6 +56,7 @@
       text => element('p', { class: 'warning' }, element('strong', {}, 'Not comparable: '), text)));
     const load = text => element('span', { class: 'soft' }, text);
     const common = subjects.every(x => x.load === subjects[0].load);
+    byId('doubt').textContent = data.doubt;
     byId('subjects').append(...subjects.map((x, i) => element(
       'li', {}, dot(i), element('strong', {}, x.name), ...(common ? [] : [' ', load(x.load)]))));
     if (common) byId('subjects').append(element('li', {}, load(subjects[0].load)));

@@ -195,4 +195,18 @@ std::vector<std::string> warnings_of(std::span<const subject> subjects,
   return out;
 }
 
+std::string doubt_about(std::span<const view> views) {
+  // Ranges of equal targets do not overlap by chance: of 1 round always, of 2 in one case out of
+  // three, of 4 in three of a hundred.
+  constexpr std::size_t enough = 4;
+  auto fewest = enough;
+  for (const auto& x : views)
+    for (const auto* p : x.members)
+      fewest = p ? std::min(fewest, p->rounds.size()) : fewest;
+  if (fewest == enough)
+    return "";
+  return "Differences may be chance, with " + plural(static_cast<double>(fewest), "round")
+         + " only: measure with --rounds 4 or more.";
+}
+
 } // namespace lang_agent::report

@@ -55,4 +55,7 @@ std::vector<std::string> describe(const load& x);
 std::vector<std::string> warnings_of(std::span<const subject> subjects,
                                      std::span<const view> views);
 
+/// What to think of differences between so few rounds, as a sentence; "" when there are enough.
+std::string doubt_about(std::span<const view> views);
+
 } // namespace lang_agent::report

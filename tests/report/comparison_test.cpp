@@ -66,6 +66,17 @@ CAF_TEST(rounds whose ranges overlap show no difference) {
   CAF_CHECK(has(row(compare_rounds(101, 120), "requests/s"), "better"));
 }
 
+CAF_TEST(few rounds leave a doubt about what differs) {
+  const auto of_rounds = [](std::size_t n) {
+    std::vector<std::string> runs(n, run("old"));
+    runs.insert(runs.end(), n, run("new"));
+    return compare({{"a", document(runs)}});
+  };
+  CAF_CHECK(has(of_rounds(1), "Differences may be chance, with 1 round only"));
+  CAF_CHECK(has(of_rounds(3), "with 3 rounds only: measure with --rounds 4 or more."));
+  CAF_CHECK(!has(of_rounds(4), "chance"));
+}
+
 CAF_TEST(a figure that one of them has not has no ratio) {
   const auto out = of_targets(figures(100, 8), R"("rate":100)");
   CAF_CHECK_EQUAL(row(out, "requests/s"), "requests/s higher 100 - -");
