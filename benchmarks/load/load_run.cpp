@@ -2,13 +2,9 @@
 
 #include "benchmarks/load/connection_pool.hpp"
 #include "benchmarks/load/recorder.hpp"
-#include "benchmarks/load/request_writer.hpp"
-
-#include <openssl/ssl.h>
+#include "benchmarks/load/session_source.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 namespace lang_agent::load {
 
@@ -18,28 +14,6 @@ namespace {
 constexpr std::chrono::milliseconds reconnect_pause{100};
 constexpr std::chrono::milliseconds look_around{50};
 constexpr std::int64_t most_intervals = 600;
-
-struct free_context {
-  void operator()(SSL_CTX* x) const {
-    SSL_CTX_free(x);
-  }
-};
-using tls_context = std::unique_ptr<SSL_CTX, free_context>;
-
-/// Null without TLS.
-tls_context make_tls(const load_plan& plan, const base_url& to) {
-  if (!to.tls)
-    return nullptr;
-  tls_context out{SSL_CTX_new(TLS_client_method())};
-  if (!out)
-    throw std::bad_alloc{};
-  SSL_CTX_set_verify(out.get(), plan.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
-  if (plan.ca_file.empty())
-    SSL_CTX_set_default_verify_paths(out.get());
-  else if (SSL_CTX_load_verify_file(out.get(), plan.ca_file.c_str()) != 1)
-    throw std::runtime_error{"--ca-file " + plan.ca_file + " cannot be used: it must hold PEM"};
-  return out;
-}
 
 std::vector<int> server_processes(const load_plan& plan, const place& where) {
   if (!plan.server_pids.empty())
@@ -65,13 +39,13 @@ public:
   load_run(const load_plan& plan, const target& to, const place& where, const run_options& options)
       : plan_(plan),
         options_(options),
-        tls_(make_tls(plan, to.where)),
+        tls_(to.where.tls ? make_tls_context(!plan.insecure, plan.ca_file) : nullptr),
         recorder_(plan, server_processes(plan, where)),
         appointments_(io_),
         pool_(io_, appointments_, plan, where, tls_.get(), plan.insecure ? "" : to.where.host,
               *this),
         writer_(plan, to.where, new_run_name()),
-        random_(simulator::scatter(plan.seed)),
+        sessions_(plan, writer_),
         interval_(interval_of(plan)) {}
 
   run_result run();
@@ -82,14 +56,11 @@ private:
   void arrive();
   void replay(std::size_t entry);
   void become_ready(std::shared_ptr<session> of);
-  std::shared_ptr<session> new_session();
-  std::shared_ptr<session> session_of(const trace_entry& x);
 
   // Turns.
   void begin_turn(const std::shared_ptr<session>& of, time_point scheduled);
   void begin_traced_turn(const std::shared_ptr<session>& of, const trace_entry& x);
   void submit(const std::shared_ptr<session>& of, turn asked, time_point scheduled);
-  turn next_turn(session& of);
   void go_on(const std::shared_ptr<session>& of, bool answered, time_point::duration pause);
 
   // Time.
@@ -121,18 +92,16 @@ private:
   agenda appointments_;
   connection_pool pool_;
   request_writer writer_;
-  simulator::random_source random_;
+  session_source sessions_;
   std::chrono::seconds interval_;
 
   std::optional<arrivals> arrivals_; ///< of an open loop: starts of conversations
-  std::map<std::string, std::shared_ptr<session>> traced_; ///< by the trace's names
   time_point start_ = {};
   time_point measure_from_ = {};
   time_point measure_to_ = time_point::max();
   time_point interval_began_ = {};
   time_point give_up_ = time_point::max(); ///< the end of the drain
   time_point shown_ = {};
-  std::uint64_t sessions_ = 0;
   std::uint64_t in_flight_ = 0;
   bool stopped_ = false; ///< nothing new is asked
 };
@@ -171,7 +140,7 @@ void load_run::start_closed_loop() {
   for (std::size_t i = 0; i < users; ++i)
     appointments_.at(
         start_ + plan_.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(users),
-        [this] { become_ready(new_session()); });
+        [this] { become_ready(sessions_.next()); });
 }
 
 /// Makes the appointment with the next conversation.
@@ -183,7 +152,7 @@ void load_run::arrive() {
     if (stopped_)
       return;
     recorder_.on_late(clock::now() - due);
-    begin_turn(new_session(), due);
+    begin_turn(sessions_.next(), due);
     arrive();
   });
 }
@@ -199,7 +168,7 @@ void load_run::replay(std::size_t entry) {
     if (stopped_)
       return;
     recorder_.on_late(clock::now() - due);
-    const auto of = session_of(x);
+    const auto of = sessions_.of(x);
     if (of->busy)
       of->waiting.push_back(&x);
     else
@@ -214,59 +183,15 @@ void load_run::become_ready(std::shared_ptr<session> of) {
     begin_turn(of, clock::now());
 }
 
-std::shared_ptr<session> load_run::new_session() {
-  const auto number = ++sessions_;
-  const auto& tenants = plan_.tenants;
-  const auto all = std::accumulate(tenants.begin(), tenants.end(), 0.0,
-                                   [](double sum, const auto& x) { return sum + x.weight; });
-  auto chosen = random_.next() * all;
-  std::size_t tenant = 0;
-  while (tenant + 1 < tenants.size() && chosen >= tenants[tenant].weight)
-    chosen -= tenants[tenant++].weight;
-  return std::make_shared<session>(number, tenant, simulator::scatter(plan_.seed, 2, number));
-}
-
-std::shared_ptr<session> load_run::session_of(const trace_entry& x) {
-  const auto known = x.thread.empty() ? traced_.end() : traced_.find(x.thread);
-  if (known != traced_.end())
-    return known->second;
-  auto out = new_session();
-  const auto& tenants = plan_.tenants;
-  const auto named = std::find_if(tenants.begin(), tenants.end(),
-                                  [&](const auto& who) { return who.name == x.tenant; });
-  if (named != tenants.end())
-    out->tenant = static_cast<std::size_t>(named - tenants.begin());
-  if (!x.thread.empty())
-    traced_[x.thread] = out;
-  return out;
-}
-
 // -- turns ----------------------------------------------------------------------------------------
 
 void load_run::begin_turn(const std::shared_ptr<session>& of, time_point scheduled) {
-  ++of->turns;
-  submit(of, next_turn(*of), scheduled);
-}
-
-turn load_run::next_turn(session& of) {
-  turn out;
-  const auto words = std::llround(plan_.prompt_words.sample(of.random));
-  out.prompt = writer_.prompt(of, make_words(static_cast<std::uint64_t>(words), of.random));
-  if (!plan_.max_tokens.is_zero())
-    out.max_tokens = std::max(1LL, std::llround(plan_.max_tokens.sample(of.random)));
-  out.stream = plan_.stream;
-  return out;
+  submit(of, sessions_.next_turn(*of), scheduled);
 }
 
 void load_run::begin_traced_turn(const std::shared_ptr<session>& of, const trace_entry& x) {
-  ++of->turns;
   of->busy = true;
-  turn asked;
-  asked.prompt =
-      writer_.prompt(*of, x.prompt.empty() ? make_words(x.prompt_words, of->random) : x.prompt);
-  asked.max_tokens = x.max_tokens;
-  asked.stream = x.stream.value_or(plan_.stream);
-  submit(of, std::move(asked), measure_from_ + to_duration(1000 * x.at));
+  submit(of, sessions_.next_turn(*of, x), measure_from_ + to_duration(1000 * x.at));
 }
 
 void load_run::submit(const std::shared_ptr<session>& of, turn asked, time_point scheduled) {
@@ -305,7 +230,7 @@ void load_run::go_on(const std::shared_ptr<session>& of, bool answered,
   if (stopped_ || (!more_turns && !plan_.concurrency))
     return;
   const auto wait = std::max(pause, to_duration(plan_.think_time.sample(of->random)));
-  const auto next = more_turns ? of : new_session();
+  const auto next = more_turns ? of : sessions_.next();
   if (wait == wait.zero())
     become_ready(next);
   else
@@ -404,10 +329,8 @@ void load_run::show() {
 void load_run::check_end() {
   if (!stopped_ || recorder_.unfinished() > 0)
     return;
-  // A trace may still have turns that wait for others of their thread.
-  for (const auto& [name, of] : traced_)
-    if (of->busy)
-      return;
+  if (sessions_.is_any_busy()) // turns of a trace may wait for others of their thread
+    return;
   close_window();
   io_.stop();
 }

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <new>
+#include <stdexcept>
 
 namespace lang_agent::load {
 
@@ -29,6 +30,18 @@ io plain_result(ssize_t returned, io blocked) {
 }
 
 } // namespace
+
+tls_context make_tls_context(bool check_certificates, const std::string& ca_file) {
+  tls_context out{SSL_CTX_new(TLS_client_method())};
+  if (!out)
+    throw std::bad_alloc{};
+  SSL_CTX_set_verify(out.get(), check_certificates ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (ca_file.empty())
+    SSL_CTX_set_default_verify_paths(out.get());
+  else if (SSL_CTX_load_verify_file(out.get(), ca_file.c_str()) != 1)
+    throw std::runtime_error{"--ca-file " + ca_file + " cannot be used: it must hold PEM"};
+  return out;
+}
 
 transport::transport(asio::io_context& context, SSL_CTX* tls, const std::string& host)
     : socket_(context) {

@@ -18,6 +18,17 @@ namespace asio = boost::asio;
 /// No `any_io_executor`: a third less memory and time for each wait.
 using tcp_socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
 
+struct free_tls_context {
+  void operator()(SSL_CTX* x) const {
+    SSL_CTX_free(x);
+  }
+};
+using tls_context = std::unique_ptr<SSL_CTX, free_tls_context>;
+
+/// `ca_file`: PEM of the authorities to trust; empty: the system's. Throws std::runtime_error when
+/// it is of no use.
+tls_context make_tls_context(bool check_certificates, const std::string& ca_file);
+
 /// How a step ended.
 enum class io : std::uint8_t {
   done,

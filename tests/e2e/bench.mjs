@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { createServer as createTcpServer } from 'node:net';
 import { readFileSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { delay, makeFolder, run, until } from './harness.mjs';
@@ -48,6 +49,29 @@ export const say = (response, content) =>
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({
     choices: [{ message: { role: 'assistant', content }, finish_reason: 'stop' }],
   }));
+
+/** A server that says `answers` byte for byte, one after the other, each in pieces of `size`. */
+export async function serveBytes(t, answers, size) {
+  const left = [...answers];
+  const server = createTcpServer(socket => {
+    let unread = '';
+    socket.setNoDelay(true).on('error', () => {}).on('data', async data => {
+      unread += data;
+      if (!unread.endsWith('}')) return; // the end of a request's body
+      unread = '';
+      const { bytes, close } = left.shift();
+      for (let at = 0; at < bytes.length; at += size) {
+        socket.write(bytes.slice(at, at + size));
+        if (size < bytes.length) await delay(1);
+      }
+      if (close) socket.end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}/v1`;
+}
 
 /** Somebody else's server, which knows nothing of ours: @dwmkerr/mock-llm. Its base URL. */
 export async function startMockLlm(t) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bench, descriptorLimit, freeze, refused, say, serve, startMockLlm } from './bench.mjs';
+import { bench, descriptorLimit, freeze, refused, say, serve, serveBytes, startMockLlm } from './bench.mjs';
 import { KEY, makeFolder, run, startServer, test, until } from './harness.mjs';
 import { startSimulator } from './simulator.mjs';
 import { get } from './thread-client.mjs';
@@ -125,6 +125,32 @@ test('an echo can be demanded', async t => {
   const url = await serve(t, (_, response) => say(response, 'I will not repeat that.'));
   assert.deepEqual((await bench(t, url, [...five, '--no-stream'])).run.errors, {});
   assert.deepEqual((await bench(t, url, [...five, '--no-stream', '--expect-echo'])).run.errors, { no_echo: 5 });
+});
+
+const chunked = text => `${text.length.toString(16)}\r\n${text}\r\n`;
+const EVENTS = ['{"choices":[{"delta":{"role":"assistant"}}]}', '{"choices":[{"delta":{"content":"Hel"}}]}',
+                '{"choices":[{"delta":{"content":"lo"},"finish_reason":"stop"}]}', '[DONE]'].map(x => `data: ${x}\n\n`);
+const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n';
+
+test('answers are read whatever tells their end, and however they are cut', async t => {
+  const all = EVENTS.join('');
+  const answers = [
+    { bytes: `${HEAD}transfer-encoding: chunked\r\n\r\n${EVENTS.map(chunked).join('')}0\r\n\r\n` },
+    { bytes: `HTTP/1.1 100 Continue\r\n\r\n${HEAD}content-length: ${all.length}\r\n\r\n${all}` },
+    { bytes: `${HEAD}transfer-encoding: chunked\r\n\r\n${chunked(all)}0\r\ntrailer: x\r\n\r\n` },
+    { bytes: `${HEAD}\r\n${all.replaceAll('\n', '\r\n')}`, close: true },
+    { bytes: `${HEAD}connection: close\r\ncontent-length: ${all.length}\r\n\r\n${all}`, close: true },
+    { bytes: `${HEAD}\r\n${EVENTS[1]}`, close: true }, // no [DONE]
+    { bytes: `${HEAD}content-length: 1000\r\n\r\n${all}`, close: true }, // cut
+    { bytes: 'SSH-2.0-OpenSSH_9.2\r\n', close: true },
+  ];
+  for (const size of [1, 7, 100_000]) {
+    const url = await serveBytes(t, answers, size);
+    const { run } = await bench(t, url, ['--no-check', '--model', 'm', '--concurrency', '1', '--requests', '8']);
+    assert.deepEqual(run.errors, { cut_stream: 1, no_answer: 1, no_done: 1 }, `pieces of ${size}`);
+    assert.equal(run.requests.completed, 5);
+    assert.equal(run.latency_ms.itl.n, 5 + 1, 'role-only chunks are no content');
+  }
 });
 
 test('a server that remembers is measured with threads of the run', async t => {
