@@ -55,13 +55,14 @@ private:
   void start_closed_loop();
   void arrive();
   void replay(std::size_t entry);
-  void become_ready(std::shared_ptr<session> of);
+  void become_ready_at(time_point when, const std::shared_ptr<session>& of);
 
   // Turns.
   void begin_turn(const std::shared_ptr<session>& of, time_point scheduled);
   void begin_traced_turn(const std::shared_ptr<session>& of, const trace_entry& x);
   void submit(const std::shared_ptr<session>& of, turn asked, time_point scheduled);
-  void go_on(const std::shared_ptr<session>& of, bool answered, time_point::duration pause);
+  void go_on(const std::shared_ptr<session>& of, bool answered, time_point ended,
+             time_point::duration pause);
 
   // Time.
   bool is_measured(time_point scheduled) const;
@@ -100,7 +101,6 @@ private:
   time_point measure_from_ = {};
   time_point measure_to_ = time_point::max();
   time_point interval_began_ = {};
-  time_point give_up_ = time_point::max(); ///< the end of the drain
   time_point shown_ = {};
   std::uint64_t in_flight_ = 0;
   bool stopped_ = false; ///< nothing new is asked
@@ -138,9 +138,9 @@ run_result load_run::run() {
 void load_run::start_closed_loop() {
   const auto users = *plan_.concurrency;
   for (std::size_t i = 0; i < users; ++i)
-    appointments_.at(
+    become_ready_at(
         start_ + plan_.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(users),
-        [this] { become_ready(sessions_.next()); });
+        sessions_.next());
 }
 
 /// Makes the appointment with the next conversation.
@@ -177,10 +177,14 @@ void load_run::replay(std::size_t entry) {
   });
 }
 
-/// Now a user wants to ask.
-void load_run::become_ready(std::shared_ptr<session> of) {
-  if (!stopped_)
-    begin_turn(of, clock::now());
+/// A user will want to ask then.
+void load_run::become_ready_at(time_point when, const std::shared_ptr<session>& of) {
+  appointments_.at(when, [this, when, of] {
+    if (stopped_)
+      return;
+    recorder_.on_late(clock::now() - when);
+    begin_turn(of, when);
+  });
 }
 
 // -- turns ----------------------------------------------------------------------------------------
@@ -214,8 +218,8 @@ void load_run::submit(const std::shared_ptr<session>& of, turn asked, time_point
     stop();
 }
 
-/// A turn is over; what its user does next.
-void load_run::go_on(const std::shared_ptr<session>& of, bool answered,
+/// A turn has ended; what its user does next.
+void load_run::go_on(const std::shared_ptr<session>& of, bool answered, time_point ended,
                      time_point::duration pause) {
   if (plan_.trace) {
     of->busy = false;
@@ -232,9 +236,9 @@ void load_run::go_on(const std::shared_ptr<session>& of, bool answered,
   const auto wait = std::max(pause, to_duration(plan_.think_time.sample(of->random)));
   const auto next = more_turns ? of : sessions_.next();
   if (wait == wait.zero())
-    become_ready(next);
+    begin_turn(next, ended);
   else
-    appointments_.at(clock::now() + wait, [this, next] { become_ready(next); });
+    become_ready_at(ended + wait, next);
 }
 
 // -- time -----------------------------------------------------------------------------------------
@@ -273,8 +277,7 @@ void load_run::stop() {
   if (stopped_)
     return;
   stopped_ = true;
-  give_up_ = clock::now() + plan_.drain;
-  appointments_.at(give_up_, [this] { io_.stop(); });
+  appointments_.at(clock::now() + plan_.drain, [this] { io_.stop(); });
   check_end();
 }
 
@@ -364,7 +367,7 @@ void load_run::on_over(std::unique_ptr<exchange> x, ending how, const std::strin
     request_writer::remember(*x->from, x->asked, x->reply.text());
   const auto of = std::move(x->from);
   x.reset();
-  go_on(of, answered, how == ending::not_connected ? reconnect_pause : time_point::duration{});
+  go_on(of, answered, now, how == ending::not_connected ? reconnect_pause : time_point::duration{});
   check_end();
 }
 

@@ -134,6 +134,10 @@ std::vector<int> with_children(std::vector<int> pids) {
 process_usage::process_usage(std::vector<int> pids)
     : pids_(std::move(pids)), cpu_at_start_(sum_of(pids_, cpu_seconds_of)) {}
 
+bool process_usage::is_complete() const {
+  return std::none_of(pids_.begin(), pids_.end(), [](int pid) { return stat_of(pid).empty(); });
+}
+
 double process_usage::cpu_seconds() const {
   return sum_of(pids_, cpu_seconds_of) - cpu_at_start_;
 }

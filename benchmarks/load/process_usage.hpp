@@ -19,6 +19,9 @@ class process_usage {
 public:
   explicit process_usage(std::vector<int> pids);
 
+  /// False: one of them has ended, and the figures lack it.
+  bool is_complete() const;
+
   /// Of all, since the start.
   double cpu_seconds() const;
 

@@ -60,6 +60,11 @@ void recorder::close(time_point now) {
   out_.client_cpu_seconds = own_cpu_seconds() - client_cpu_at_start_;
   if (!usage_)
     return;
+  if (!usage_->is_complete()) {
+    out_.server.reset();
+    out_.server_ended = true;
+    return;
+  }
   out_.server->cpu_seconds = usage_->cpu_seconds();
   out_.server->rss_end = usage_->resident_bytes();
   out_.server->rss_peak = std::max(out_.server->rss_peak, out_.server->rss_end);
@@ -160,7 +165,7 @@ void recorder::end_interval(std::uint64_t in_flight) {
   interval_ = {};
   interval_ttft_.clear();
   interval_e2e_.clear();
-  if (usage_ && is_open_)
+  if (out_.server && is_open_)
     out_.server->rss_peak = std::max(out_.server->rss_peak, usage_->resident_bytes());
 }
 

@@ -40,6 +40,8 @@ std::vector<std::string> run_result::warnings() const {
     out.push_back(with_number("the generator was late: 1 %% of the requests by %.1f ms or more (the"
                               " figures \"from schedule\" count that)",
                               late));
+  if (server_ended)
+    out.push_back("a process of the server ended while it was measured");
   if (requests.unfinished() > 0)
     out.push_back(std::to_string(requests.unfinished())
                   + " requests had no end when the run ended: latencies lack them; a longer --drain"

@@ -78,6 +78,7 @@ struct run_result {
   double interval_seconds = 1;
   std::vector<tenant_result> tenants = {};
   std::optional<server_usage> server = {};
+  bool server_ended = false; ///< one of its processes, so that there is nothing to tell of them
   double client_cpu_seconds = 0;
   histogram lateness = {}; ///< of the generator behind its schedule
   bool interrupted = false;

@@ -63,4 +63,6 @@ CAF_TEST(a process that is gone uses nothing) {
   const load::process_usage usage{{999'999'999}};
   CAF_CHECK_EQUAL(usage.cpu_seconds(), 0.0);
   CAF_CHECK_EQUAL(usage.resident_bytes(), 0u);
+  CAF_CHECK(!usage.is_complete());
+  CAF_CHECK(load::process_usage{{getpid()}}.is_complete());
 }
