@@ -66,20 +66,19 @@ std::optional<double> limit_of(const char* option, const std::string& text) {
   return static_cast<double>(duration_of(option, text).count());
 }
 
-load::target target_of(const std::string& text, std::size_t number) {
+load::target target_of(const std::string& text) {
   load::target out;
   out.url = text;
-  out.name = number == 1 ? "target" : "target " + std::to_string(number);
   const auto equals = text.find('=');
-  if (equals != std::string::npos && equals < text.find(':')) {
-    out.name = text.substr(0, equals);
+  const bool has_name = equals != std::string::npos && equals < text.find(':');
+  if (has_name)
     out.url = text.substr(equals + 1);
-  }
   const auto where = parse_base_url(out.url);
-  if (!where || out.name.empty())
+  if (!where || (has_name && equals == 0))
     refuse("--target must look like http://localhost:8000/v1 or NAME=http://localhost:8000/v1, not "
            + text);
   out.where = *where;
+  out.name = has_name ? text.substr(0, equals) : where->authority;
   return out;
 }
 
@@ -87,9 +86,9 @@ std::vector<load::target> targets_of(const bench_options& options) {
   std::vector<load::target> out;
   std::set<std::string> names;
   for (const auto& text : options.targets) {
-    out.push_back(target_of(text, out.size() + 1));
+    out.push_back(target_of(text));
     if (!names.insert(out.back().name).second)
-      refuse("two targets have the name " + out.back().name);
+      refuse("two targets have the name " + out.back().name + ": give them names, NAME=URL");
   }
   if (out.empty())
     refuse("--target is missing: the base URL of a server, such as http://localhost:8000/v1");

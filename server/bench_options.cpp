@@ -45,6 +45,7 @@ void add_target_options(CLI::App& app, bench_options& out) {
   app.add_option("--target", out.targets,
                  "Base URL, such as http://localhost:8000/v1. Several take turns: give each a name")
       ->type_name("[NAME=]URL")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--key", out.key, "API key; visible to other users of the machine")
       ->type_name("KEY")
@@ -56,9 +57,11 @@ void add_target_options(CLI::App& app, bench_options& out) {
                  "Several: who asks, with which share of the conversations, and with which key "
                  "(@VAR: of the environment)")
       ->type_name("NAME[:WEIGHT]=KEY")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--header", out.headers, "Sent with each request, \"Name: value\"")
       ->type_name("TEXT")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--model", out.model, "Default: the first that the target lists")
       ->type_name("NAME")
@@ -194,6 +197,7 @@ void add_result_options(CLI::App& app, bench_options& out) {
   app.add_option("--server-pid", out.server_pids,
                  "Whose processor time and memory to count; default: who listens there")
       ->type_name("PID")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--json", out.json_file, "Write the result; \"-\": to standard output")
       ->type_name("FILE")
