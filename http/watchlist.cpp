@@ -2,6 +2,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_set>
 
@@ -9,12 +10,22 @@ namespace lang_agent::http {
 
 namespace {
 
-constexpr std::chrono::milliseconds fine_sweep{50};
-constexpr std::chrono::milliseconds coarse_sweep{500};
-/// From so many members on, the sweep is coarse: its cost stays below a percent of a core.
+/// Between two sweeps at least: their cost stays below a percent of a core.
+constexpr std::chrono::milliseconds fine_pause{50};
+constexpr std::chrono::milliseconds coarse_pause{500};
 constexpr std::size_t many_members = 1000;
+/// Between two sweeps at most.
+constexpr std::chrono::seconds longest_pause{1};
+
+constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 
 } // namespace
+
+void watched::expire_at(clock::time_point x) {
+  deadline_.store(x.time_since_epoch().count(), std::memory_order_relaxed);
+  if (list_)
+    list_->notice(x);
+}
 
 /// Members and timer. The timer's handler keeps no reference: it ends with the list.
 class watchlist::sweeper : public std::enable_shared_from_this<sweeper> {
@@ -25,8 +36,8 @@ public:
     const std::lock_guard lock{mutex_};
     members_.insert(x);
     size_ = members_.size();
-    if (!armed_)
-      arm();
+    if (next_sweep_ == never)
+      arm(std::min(x->deadline(), clock::now() + longest_pause));
   }
 
   void remove(watched* x) {
@@ -41,14 +52,28 @@ public:
       member->on_drain();
   }
 
+  /// Hardly ever takes the lock: most deadlines are seconds away.
+  void notice(clock::time_point deadline) {
+    if (deadline.time_since_epoch().count() >= next_sweep_.load(std::memory_order_relaxed))
+      return;
+    const std::lock_guard lock{mutex_};
+    if (deadline.time_since_epoch().count() < next_sweep_ && next_sweep_ != never)
+      arm(deadline);
+  }
+
   std::size_t size() const {
     return size_.load(std::memory_order_relaxed);
   }
 
 private:
-  void arm() {
-    armed_ = true;
-    timer_.expires_after(members_.size() < many_members ? fine_sweep : coarse_sweep);
+  /// Sets the timer, within what is due at the earliest.
+  void arm(clock::time_point wanted) {
+    const auto pause = members_.size() < many_members ? fine_pause : coarse_pause;
+    const auto at = std::max(wanted, last_sweep_ + pause);
+    if (at.time_since_epoch().count() >= next_sweep_)
+      return;
+    next_sweep_ = at.time_since_epoch().count();
+    timer_.expires_at(at);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
       const auto self = weak.lock();
       if (self && !ec)
@@ -58,26 +83,31 @@ private:
 
   void sweep() {
     const std::lock_guard lock{mutex_};
-    const auto now = clock::now();
-    for (auto* member : members_)
-      if (member->is_expired(now))
+    last_sweep_ = clock::now();
+    next_sweep_ = never;
+    auto first = last_sweep_ + longest_pause;
+    for (auto* member : members_) {
+      if (member->is_expired(last_sweep_))
         member->on_expired();
-    armed_ = false;
+      first = std::min(first, member->deadline());
+    }
     if (!members_.empty())
-      arm();
+      arm(first);
   }
 
   std::mutex mutex_;
   std::unordered_set<watched*> members_;
   std::atomic<std::size_t> size_{0};
   boost::asio::steady_timer timer_;
-  bool armed_ = false;
+  clock::time_point last_sweep_ = {};
+  std::atomic<std::int64_t> next_sweep_{never}; ///< since the clock's epoch; never: no timer is set
 };
 
 watchlist::watchlist(boost::asio::io_context& context)
     : sweeper_(std::make_shared<sweeper>(context)) {}
 
 void watchlist::add(watched* x) {
+  x->watch_with(this);
   sweeper_->add(x);
 }
 
@@ -91,6 +121,10 @@ std::size_t watchlist::size() const {
 
 void watchlist::drain() {
   sweeper_->drain();
+}
+
+void watchlist::notice(clock::time_point deadline) {
+  sweeper_->notice(deadline);
 }
 
 } // namespace lang_agent::http
