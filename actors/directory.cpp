@@ -115,6 +115,8 @@ struct directory_state {
         touch(oldest);
     }
     make_room(residents.size());
+    give_back(by_key);
+    give_back(by_id);
     watch();
   }
 
@@ -182,6 +184,13 @@ private:
       }
       x = next;
     }
+  }
+
+  /// Tables keep the size that they had for the most residents.
+  template <class Table>
+  static void give_back(Table& x) {
+    if (x.bucket_count() > 8 * (x.size() + 8))
+      x.rehash(0);
   }
 
   /// A sweep runs only while somebody is awake.

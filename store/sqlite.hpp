@@ -109,6 +109,11 @@ public:
     return sqlite3_db_readonly(handle_.get(), "main") == 1;
   }
 
+  /// Gives back the memory of the page cache.
+  void release_memory() noexcept {
+    sqlite3_db_release_memory(handle_.get());
+  }
+
   /// Rolls back a transaction that is open, if any.
   void roll_back() noexcept;
 

@@ -96,6 +96,7 @@ private:
   bool remove_message(std::int64_t thread);
 
   database db_;
+  bool in_use_ = false;          ///< there were turns since the last sweep
   std::int64_t last_thread_ = 0; ///< the highest id of a thread, given to one or not
 };
 

@@ -37,6 +37,7 @@ std::optional<engine::thread_row> engine::find_row(const thread_key& key) {
 // -- loading --------------------------------------------------------------------------------------
 
 thread_record engine::load(const thread_key& key, const context_limits& limits) {
+  in_use_ = true;
   const auto row = find_row(key);
   if (!row)
     return {};

@@ -51,6 +51,7 @@ engine::engine(const std::filesystem::path& file, durability durable) : db_(file
 std::vector<change_result> engine::commit(std::span<const store_change> changes) {
   std::vector<change_result> out;
   out.reserve(changes.size());
+  in_use_ = true;
   transaction all{db_};
   for (const auto& change : changes)
     out.push_back(std::visit([this](const auto& x) { return on(x); }, change));

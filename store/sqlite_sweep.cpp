@@ -1,6 +1,7 @@
 #include "store/sqlite_engine.hpp"
 
 #include <chrono>
+#include <utility>
 
 namespace lang_agent::store::sqlite {
 
@@ -27,7 +28,10 @@ private:
 bool engine::sweep(unix_ms replays_before) {
   const bool more_replays = sweep_replays(replays_before);
   const bool more_trash = sweep_trash();
-  return more_replays || more_trash;
+  const bool more = more_replays || more_trash;
+  if (!more && !std::exchange(in_use_, false))
+    db_.release_memory(); // a store at rest needs no page cache
+  return more;
 }
 
 /// Ids ascend with time, so the oldest come first.
