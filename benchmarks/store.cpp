@@ -8,9 +8,11 @@
 
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <variant>
 
@@ -81,6 +83,45 @@ BENCHMARK_CAPTURE(commit_turns, os, store::durability::os)
     ->Arg(16)
     ->Arg(256)
     ->UseRealTime();
+
+double microseconds(timeval x) {
+  return static_cast<double>(x.tv_sec) * 1e6 + static_cast<double>(x.tv_usec);
+}
+
+/// System calls of this process that wrote something.
+double write_calls() {
+  std::ifstream in{"/proc/self/io"};
+  std::string name;
+  for (double number = 0; in >> name >> number;)
+    if (name == "syscw:")
+      return number;
+  return 0;
+}
+
+/// Turns that each make a thread, so many per transaction, and what they cost.
+void commit_new_threads(benchmark::State& state, store::durability durable) {
+  const scratch dir;
+  const auto store = store::open_sqlite_store(dir.path / "db", durable);
+  rusage before{};
+  getrusage(RUSAGE_SELF, &before);
+  const auto writes = write_calls();
+  std::size_t turns = 0;
+  for (auto _ : state) {
+    std::vector<store_change> group;
+    for (std::int64_t i = 0; i < state.range(0); ++i, ++turns)
+      group.emplace_back(turn_of({"tenant", "thread-" + std::to_string(turns)}, 0));
+    benchmark::DoNotOptimize(store->commit(group));
+  }
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  const auto per_turn = [&](double x) { return x / static_cast<double>(turns); };
+  state.counters["writes"] = per_turn(write_calls() - writes);
+  state.counters["user_us"] =
+      per_turn(microseconds(after.ru_utime) - microseconds(before.ru_utime));
+  state.counters["system_us"] =
+      per_turn(microseconds(after.ru_stime) - microseconds(before.ru_stime));
+}
+BENCHMARK_CAPTURE(commit_new_threads, os, store::durability::os)->Arg(1)->Arg(6)->Arg(64);
 
 /// The yardstick: SQLite's own rate for the same bytes as two plain rows per turn.
 void sqlite_bulk(benchmark::State& state, const char* synchronous) {
