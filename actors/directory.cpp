@@ -199,7 +199,7 @@ private:
       return;
     ticking = true;
     self->delayed_send(self,
-                       std::clamp<std::chrono::milliseconds>(options.idle_after / 4, 10ms, 1s),
+                       std::clamp<std::chrono::milliseconds>(options.idle_after / 4, 10ms, 10s),
                        queue_tick{});
   }
 };
