@@ -54,7 +54,7 @@ void connection_pool::open_one(std::unique_ptr<exchange> reserved) {
   if (!reserved)
     ++opening_;
   const auto receive_buffer = reserved ? slow_receive_buffer : 0;
-  connections_[link.get()] = {link, std::move(reserved)};
+  connections_[link.get()] = {link, std::move(reserved), source_};
   link->open(where_.endpoint, source(), receive_buffer);
   appointments_.at(clock::now() + plan_.connect_timeout, [this, weak = std::weak_ptr{link}] {
     const auto late = weak.lock();
@@ -128,20 +128,18 @@ void connection_pool::drop(connection& x, ending how, const std::string& error) 
   open_for_waiting();
 }
 
-/// Returns what it was reserved for.
-std::unique_ptr<exchange> connection_pool::remove(connection& x) {
-  const auto found = connections_.find(&x);
-  if (found == connections_.end())
-    return nullptr;
-  auto reserved = std::move(found->second.reserved);
-  connections_.erase(found);
-  return reserved;
+/// Returns what was known of it; an empty slot when that was nothing.
+connection_pool::slot connection_pool::remove(connection& x) {
+  auto node = connections_.extract(&x);
+  return node.empty() ? slot{} : std::move(node.mapped());
 }
 
 // -- source addresses -------------------------------------------------------------------------
 
 /// 127.0.0.2 and so on have ports of their own. False: there is nothing more to try.
-bool connection_pool::try_next_source() {
+bool connection_pool::try_next_source(std::uint32_t failed) {
+  if (failed < source_) // others have found out before
+    return true;
   if (!where_.endpoint.address().is_v4() || !where_.endpoint.address().is_loopback()
       || source_ + 1 >= most_sources)
     return false;
@@ -170,11 +168,12 @@ void connection_pool::on_open(connection& from) {
 
 void connection_pool::on_not_open(connection& from, const connect_problem& why) {
   const auto keep = from.shared_from_this();
-  auto victim = remove(from);
+  auto known = remove(from);
+  auto victim = std::move(known.reserved);
   const bool was_for_waiting = !victim;
   if (was_for_waiting)
     --opening_;
-  if (why.no_port_left && try_next_source()) {
+  if (why.no_port_left && try_next_source(known.source)) {
     if (victim)
       open_one(std::move(victim));
     else

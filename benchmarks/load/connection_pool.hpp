@@ -61,6 +61,7 @@ private:
   struct slot {
     std::shared_ptr<connection> link;
     std::unique_ptr<exchange> reserved = {}; ///< what it was opened for, if only for that
+    std::uint32_t source = 0;                ///< where it comes from, see `source_`
     bool has_deadline = false;               ///< an appointment looks after it
   };
 
@@ -72,8 +73,8 @@ private:
   void check_deadline(const std::weak_ptr<connection>& x);
   void leave(const std::weak_ptr<connection>& by, std::uint64_t session, std::uint64_t turn);
   void drop(connection& x, ending how, const std::string& error);
-  std::unique_ptr<exchange> remove(connection& x);
-  bool try_next_source();
+  slot remove(connection& x);
+  bool try_next_source(std::uint32_t failed);
   std::optional<asio::ip::address> source() const;
 
   void on_open(connection& from) override;

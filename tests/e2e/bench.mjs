@@ -95,9 +95,8 @@ export async function startMockLlm(t) {
   return { url: `http://127.0.0.1:${port}/v1`, pid: child.pid };
 }
 
-/** Stops a process for a while, when `ms` have passed. */
-export async function freeze(pid, after, ms) {
-  await delay(after);
+/** Stops a process for a while. */
+export async function freeze(pid, ms) {
   process.kill(pid, 'SIGSTOP');
   await delay(ms);
   process.kill(pid, 'SIGCONT');
