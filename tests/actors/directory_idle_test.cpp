@@ -37,7 +37,7 @@ CAF_TEST(a conversation without a turn leaves memory and the next turn makes ano
   talk("1");
   wait(9s);
   CAF_CHECK(!ended(0));
-  wait(2s);
+  wait(4s); // its shard looks four times in that time
   CAF_CHECK(ended(0));
   ask("t", "1");
   CAF_REQUIRE_EQUAL(conversations.size(), 2u);
@@ -155,7 +155,7 @@ CAF_TEST(when memory is short a busy conversation stays) {
   wait(3s);
   CAF_CHECK(!ended(0));
   finish(0);
-  wait(2s); // no turn has to come for that
+  wait(3s); // no turn has to come for that
   CAF_CHECK(ended(0));
 }
 
@@ -166,7 +166,7 @@ CAF_TEST(the memory of all shards counts) {
   take(0, 100);
   footprint neighbour{options.memory};
   neighbour.set(2000);
-  wait(2s);
+  wait(3s);
   CAF_CHECK(ended(0));
 }
 

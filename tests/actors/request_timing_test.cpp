@@ -34,7 +34,7 @@ CAF_TEST(the parts of a plain turn add up to its time) {
                   "upstream_ms=6.000 store_ms=11.000 write_ms=8.007");
 }
 
-CAF_TEST(the head of a stream knows the upstream's time to the first token) {
+CAF_TEST(the head of a stream knows the time to the first token) {
   auto timing = plain();
   timing.stations->answered = timing.stations->stored = {};
   timing.first_token = start + 17ms;
