@@ -40,6 +40,7 @@ dispatcher::dispatcher(llm_pool_actor::pointer pool, const llm_pool_options& x,
         return client;
       }),
       waiting_(x.groups.size(), x.routing.max_waiting),
+      paces_(x.groups.size()),
       budgets_(x.groups.size(), retry_budget{x.retry.budget}),
       probes_(x.upstreams->size()),
       groups_of_(x.upstreams->size()) {
@@ -95,16 +96,22 @@ void dispatcher::settle(order_ptr order) {
 }
 
 void dispatcher::queue(order_ptr order) {
-  if (waiting_.is_full()) {
+  const auto group = group_of(*order);
+  if (waiting_.is_full() || would_wait_too_long(group)) {
     const auto& last = order->progress.last;
     fail(order, last ? *last : overloaded());
     return;
   }
   order->queued = now();
-  const auto group = group_of(*order);
   waiting_.push(group, std::move(order));
   options_.counters->waiting = waiting_.size();
   watch();
+}
+
+/// Better refused now than after the whole wait: who waits behind it would wait in vain, too.
+bool dispatcher::would_wait_too_long(std::size_t group) const {
+  const auto wait = paces_[group].wait_behind(waiting_.line(group).size());
+  return wait && *wait > options_.routing.wait_timeout;
 }
 
 void dispatcher::attempt(order_ptr order, std::size_t upstream) {
@@ -343,14 +350,18 @@ void dispatcher::serve_group(std::size_t group) {
   while (at != line.end() && passed < max_passed && upstreams_.has_place(members, now())) {
     const auto& order = **at++;
     const auto found = upstreams_.look(order, now());
-    if (!found.upstream && found.busy)
+    if (!found.upstream && found.busy) {
       ++passed;
-    else
-      settle(waiting_.remove(order.id));
+      continue;
+    }
+    settle(waiting_.remove(order.id));
+    paces_[group].served(now());
   }
   // Where nobody is usable any more, all of them go elsewhere.
   while (!line.empty() && upstreams_.is_deserted(members, now()))
     settle(waiting_.remove(line.front()->id));
+  if (line.empty())
+    paces_[group].emptied();
   options_.counters->waiting = waiting_.size();
 }
 

@@ -8,6 +8,7 @@
 #include "actors/llm_clients.hpp"
 #include "actors/llm_pool.hpp"
 #include "actors/order_queue.hpp"
+#include "actors/queue_pace.hpp"
 #include "actors/retry_rules.hpp"
 #include "actors/upstream_choice.hpp"
 #include "messages/protocol.hpp"
@@ -49,6 +50,7 @@ private:
   void settle(order_ptr order);
   void line_up(order_ptr order);
   void queue(order_ptr order);
+  bool would_wait_too_long(std::size_t group) const;
   void attempt(order_ptr order, std::size_t upstream);
   void give_up(const order_ptr& order);
   static void fail(const order_ptr& order, failure why);
@@ -88,6 +90,7 @@ private:
   upstream_choice upstreams_;
   llm_clients clients_;
   order_queue waiting_;
+  std::vector<queue_pace> paces_; ///< of the groups
   std::unordered_map<turn_id, order_ptr> resting_; ///< between two attempts
   std::vector<retry_budget> budgets_;              ///< of each group
   std::vector<probe_state> probes_;

@@ -144,7 +144,7 @@ enum class unknown_model_policy : std::uint8_t { use_any, refuse };
 struct routing_settings {
   unknown_model_policy unknown_model = unknown_model_policy::use_any;
   std::size_t max_waiting = 10'000; ///< turns that wait for a free place at their upstreams
-  milliseconds wait_timeout{30'000};
+  milliseconds wait_timeout{5'000};
 };
 
 struct retry_settings {

@@ -68,6 +68,28 @@ CAF_TEST(an order that waits too long is refused) {
   CAF_CHECK(customer->last<order_failed>().why.kind == error_kind::queue_timeout);
 }
 
+CAF_TEST(an order that would wait too long is refused at once) {
+  targets[0].max_concurrency = 1;
+  options.routing.wait_timeout = 2s;
+  start();
+  std::vector<turn_id> orders;
+  for (int i = 0; i < 160; ++i)
+    orders.push_back(order());
+  CAF_CHECK_EQUAL(failures(), 0u); // nobody knows yet how fast it goes
+  for (int i = 0; i < 40; ++i) {
+    pass(20ms);
+    complete(0);
+  }
+  const auto refused = order(); // behind 119 others
+  CAF_REQUIRE_EQUAL(failures(), 1u);
+  CAF_CHECK_EQUAL(customer->last<order_failed>().id, refused);
+  CAF_CHECK(failed().kind == error_kind::overloaded);
+  for (int i = 0; i < 40; ++i)
+    send(aut, order_cancelled{orders[static_cast<std::size_t>(60 + i)]});
+  order();
+  CAF_CHECK_EQUAL(failures(), 1u);
+}
+
 CAF_TEST(cancelling reaches the client that runs the order) {
   start();
   const auto id = order();
