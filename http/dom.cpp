@@ -9,6 +9,8 @@ namespace {
 
 /// What RapidJSON may read behind the end.
 constexpr std::size_t padding = 16;
+/// Requests and answers seldom have more.
+constexpr std::size_t common_members = 12;
 
 /// How many bytes from the start on are valid UTF-8.
 std::size_t valid_utf8(std::string_view text) {
@@ -38,18 +40,14 @@ bool has_rows(std::string_view member) {
 
 constexpr const char* blanks = " \t\r\n";
 
-struct span {
-  std::size_t begin;
-  std::size_t end;
-};
-
 /// Feeds a document and notes where the root's members and the elements of its arrays stand.
 /// Stops at the depth limit: the reader recurses with the nesting.
 class span_handler {
 public:
-  span_handler(rapidjson::Document& document, rapidjson::InsituStringStream& stream,
-               std::string_view text, unsigned max_depth)
+  span_handler(rapidjson::Document& document, std::vector<spanned_document::member>& members,
+               rapidjson::InsituStringStream& stream, std::string_view text, unsigned max_depth)
       : document_(document),
+        members_(members),
         stream_(stream),
         begin_of_parsed_(stream.src_),
         text_(text),
@@ -115,9 +113,6 @@ public:
     return lone_surrogate_;
   }
 
-  std::vector<span> members;
-  std::vector<std::vector<span>> rows;
-
 private:
   /// RapidJSON 1.1 lets "\udc00" pass, which has no UTF-8.
   bool check_text(std::string_view x) {
@@ -149,7 +144,9 @@ private:
     auto last = text_.find_last_not_of(blanks, limit - 1);
     if (text_[last] == ',')
       last = text_.find_last_not_of(blanks, last - 1);
-    members.push_back({begin_, last + 1});
+    // Names and values have no place of their own before the root is complete.
+    members_.push_back({nullptr, nullptr, between(begin_, last + 1), std::move(rows_)});
+    rows_.clear();
   }
 
   /// Of a string that begins there, behind its quote.
@@ -160,18 +157,18 @@ private:
   }
 
   bool value_end() {
-    if (depth_ == 2) {
-      if (has_rows_)
-        current_rows_.push_back({row_begin_, stream_.Tell()});
-    } else if (depth_ == 1) {
-      in_member_ = true;
-      rows.push_back(std::move(current_rows_));
-      current_rows_.clear();
-    }
+    if (depth_ == 2 && has_rows_)
+      rows_.push_back(between(row_begin_, stream_.Tell()));
+    in_member_ = in_member_ || depth_ == 1;
     return true;
   }
 
+  std::string_view between(std::size_t begin, std::size_t end) const {
+    return text_.substr(begin, end - begin);
+  }
+
   rapidjson::Document& document_;
+  std::vector<spanned_document::member>& members_;
   rapidjson::InsituStringStream& stream_;
   const char* begin_of_parsed_;
   std::string_view text_;
@@ -183,7 +180,7 @@ private:
   bool in_member_ = false;
   bool has_rows_ = false;
   std::size_t row_begin_ = 0;
-  std::vector<span> current_rows_;
+  std::vector<std::string_view> rows_; ///< of the member being read
 };
 
 } // namespace
@@ -195,7 +192,7 @@ parsable_text::parsable_text(std::string_view text)
 }
 
 known_document::known_document(std::string_view json) : text_(json) {
-  document_.ParseInsitu(text_.data());
+  (*document_).ParseInsitu(text_.data());
 }
 
 spanned_document::outcome spanned_document::malformed(std::string_view what, std::size_t offset) {
@@ -214,31 +211,28 @@ spanned_document::outcome spanned_document::parse(std::string_view text, unsigne
                      valid);
   parsed_.emplace(text);
   rapidjson::InsituStringStream stream{parsed_->data()};
-  span_handler spans{document_, stream, text, max_depth};
+  members_.reserve(common_members);
+  span_handler spans{*document_, members_, stream, text, max_depth};
   rapidjson::ParseResult result;
   auto generate = [&](rapidjson::Document&) {
     rapidjson::Reader reader;
     result = reader.Parse<rapidjson::kParseInsituFlag>(stream, spans);
     return !result.IsError();
   };
-  document_.Populate(generate);
+  (*document_).Populate(generate);
   if (spans.too_deep())
     return outcome::too_deep;
   if (result.IsError())
     return malformed(spans.lone_surrogate() ? "A surrogate has no other half."
                                             : rapidjson::GetParseError_En(result.Code()),
                      result.Offset());
-  if (!document_.IsObject())
+  if (!(*document_).IsObject())
     return outcome::not_an_object;
-  const auto cut = [&](span x) { return text.substr(x.begin, x.end - x.begin); };
-  members_.reserve(document_.MemberCount());
-  std::size_t i = 0;
-  for (const auto& x : document_.GetObject()) {
-    auto& added = members_.emplace_back(member{&x.name, &x.value, cut(spans.members[i]), {}});
-    if (x.value.IsArray())
-      for (const auto row : spans.rows[i])
-        added.rows.push_back(cut(row));
-    ++i;
+  auto next = members_.begin();
+  for (const auto& x : (*document_).GetObject()) {
+    next->name = &x.name;
+    next->content = &x.value;
+    ++next;
   }
   return outcome::ok;
 }

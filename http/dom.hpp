@@ -8,6 +8,7 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -56,18 +57,41 @@ private:
   std::unique_ptr<char[]> bytes_;
 };
 
+/// A document with room for the values of a common body in it. RapidJSON's own would take 64 KiB
+/// for each, however small, which is more work than the parsing.
+class roomy_document {
+public:
+  roomy_document() = default;
+  roomy_document(const roomy_document&) = delete;
+  roomy_document& operator=(const roomy_document&) = delete;
+
+  rapidjson::Document& operator*() {
+    return document_;
+  }
+  const rapidjson::Document& operator*() const {
+    return document_;
+  }
+
+private:
+  static constexpr std::size_t more = 8192; ///< at a time, for larger bodies
+
+  alignas(std::max_align_t) std::array<char, 2048> room_;
+  rapidjson::MemoryPoolAllocator<> values_{room_.data(), room_.size(), more};
+  rapidjson::Document document_{&values_};
+};
+
 /// A JSON value that we have written, or checked, ourselves.
 class known_document {
 public:
   explicit known_document(std::string_view json);
 
   const value& root() const {
-    return document_;
+    return *document_;
   }
 
 private:
   parsable_text text_; ///< the document refers to it
-  rapidjson::Document document_;
+  roomy_document document_;
 };
 
 /// A parsed JSON object that also knows where in the text its parts stand, so that what we do not
@@ -100,7 +124,7 @@ private:
   outcome malformed(std::string_view what, std::size_t offset);
 
   std::optional<parsable_text> parsed_; ///< the document refers to it
-  rapidjson::Document document_;
+  roomy_document document_;
   std::vector<member> members_;
   std::string problem_;
 };

@@ -1,16 +1,25 @@
 #include "http/sse_parser.hpp"
 
+#include <algorithm>
+
 namespace lang_agent::http {
 
 sse_parser::sse_parser(std::size_t max_event_bytes) : max_event_bytes_(max_event_bytes) {}
 
 bool sse_parser::feed(std::string_view bytes, const on_data& sink) {
+  // Two searches for one byte each are many times faster than one for either.
+  auto lf = bytes.find('\n');
+  const auto skip = [&](std::size_t n) {
+    bytes.remove_prefix(n);
+    if (lf != std::string_view::npos)
+      lf = lf >= n ? lf - n : bytes.find('\n');
+  };
   while (!bytes.empty()) {
     // The LF of a CRLF whose CR ended the line already.
     if (after_cr_ && bytes.front() == '\n')
-      bytes.remove_prefix(1);
+      skip(1);
     after_cr_ = false;
-    const auto end = bytes.find_first_of("\r\n");
+    const auto end = std::min(bytes.substr(0, lf).find('\r'), lf);
     if (end == std::string_view::npos) {
       line_ += bytes;
       return line_.size() <= max_event_bytes_;
@@ -21,7 +30,7 @@ bool sse_parser::feed(std::string_view bytes, const on_data& sink) {
       line = line_;
     }
     after_cr_ = bytes[end] == '\r';
-    bytes.remove_prefix(end + 1);
+    skip(end + 1);
     if (!take_line(line, sink))
       return false;
     line_.clear();

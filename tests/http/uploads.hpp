@@ -143,6 +143,7 @@ public:
     auto begun = std::make_shared<upload>(std::move(out));
     begun->out->listen(begun, 1, silence);
     const std::lock_guard lock{mutex_};
+    all_.push_back(begun);
     begun_.push_back(std::move(begun));
     changed_.notify_all();
   }
@@ -156,10 +157,20 @@ public:
     return out;
   }
 
+  /// Uploads and connections hold each other up to an answer's end, and a context that is stopped
+  /// does not come to it.
+  void let_go() {
+    const std::lock_guard lock{mutex_};
+    for (const auto& x : all_)
+      if (const auto alive = x.lock())
+        alive->out.reset();
+  }
+
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<upload>> begun_;
+  std::vector<std::weak_ptr<upload>> all_;
 };
 
 struct answer_bytes {
@@ -277,6 +288,7 @@ struct upload_fixture {
     context.stop();
     if (thread.joinable())
       thread.join();
+    service->let_go();
   }
 
   client connect() {
