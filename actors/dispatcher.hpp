@@ -90,7 +90,7 @@ private:
   upstream_choice upstreams_;
   llm_clients clients_;
   order_queue waiting_;
-  std::vector<queue_pace> paces_; ///< of the groups
+  std::vector<queue_pace> paces_;                  ///< of the groups
   std::unordered_map<turn_id, order_ptr> resting_; ///< between two attempts
   std::vector<retry_budget> budgets_;              ///< of each group
   std::vector<probe_state> probes_;
