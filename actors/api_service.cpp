@@ -5,6 +5,7 @@
 #include "http/documents.hpp"
 #include "http/media_type.hpp"
 #include "http/metrics_text.hpp"
+#include "http/rate_headers.hpp"
 
 #include <caf/send.hpp>
 
@@ -13,13 +14,6 @@
 namespace lang_agent {
 
 namespace {
-
-failure invalid_key(const http::request_head& head) {
-  return {error_kind::invalid_api_key,
-          head.authorization.empty()
-              ? "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
-              : "Incorrect API key provided."};
-}
 
 failure wrong_type(const std::string& given) {
   return {error_kind::unsupported_media_type,
@@ -30,6 +24,25 @@ failure wrong_type(const std::string& given) {
 bool is_json(const std::string& content_type) {
   return http::is_media_type(content_type, "")
          || http::is_media_type(content_type, "application/json");
+}
+
+/// Whether the request's connection has a place among those of its tenant, or gets one.
+bool has_connection(http::request_head& head) {
+  const auto& account = caller_of(head).owner->account;
+  const auto* held = static_cast<const connection_place*>(head.connection_place.get());
+  if (held && held->account == account)
+    return true;
+  head.connection_place = account->take_connection();
+  return head.connection_place != nullptr;
+}
+
+http::response no_connection_left() {
+  failure why{error_kind::tenant_connections,
+              "Your account has too many open connections. Close some, or use them again."};
+  why.retry_after = "1";
+  auto out = http::error_response(why);
+  out.closes = true;
+  return out;
 }
 
 bool is_document(http::endpoint x) {
@@ -64,7 +77,7 @@ http::response no_such_route(const http::no_route& x) {
 
 } // namespace
 
-api_service::api_service(std::shared_ptr<const tenant_table> tenants,
+api_service::api_service(std::shared_ptr<const published<tenant_table>> tenants,
                          std::shared_ptr<const routing_table> routes,
                          std::vector<acceptor_actor> acceptors)
     : tenants_(std::move(tenants)), routes_(std::move(routes)), acceptors_(std::move(acceptors)) {}
@@ -77,13 +90,19 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   if (route.target == http::endpoint::preflight)
     return preflight(head);
   if (!route.open) {
-    const auto account = tenants_->authenticate(head.authorization);
-    if (!account)
-      return http::error_response(invalid_key(head));
-    head.account = *account;
+    auto who = tenants_->current()->authenticate(head.authorization, unix_now());
+    if (const auto* why = std::get_if<failure>(&who))
+      return http::error_response(*why);
+    head.caller = std::get<caller_ptr>(std::move(who));
+    if (!has_connection(head))
+      return no_connection_left();
   }
-  if (is_document(route.target))
-    return document(route, head);
+  if (is_document(route.target)) {
+    auto out = document(route, head);
+    if (head.caller)
+      http::add_rate_headers(out, rates_of(caller_of(head)));
+    return out;
+  }
   if (draining_)
     return http::error_response(server_stops());
   head.target = route.target;
@@ -96,7 +115,12 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
 
 http::response api_service::document(const http::route& route,
                                      const http::request_head& head) const {
-  const auto models = [&] { return routes_->models(tenants_->at(head.account).name); };
+  const auto models = [&] {
+    const auto& owner = *caller_of(head).owner;
+    auto out = routes_->models(owner.name());
+    std::erase_if(out, [&](const std::string& x) { return !owner.may_use(x); });
+    return out;
+  };
   http::response out;
   switch (route.target) {
   case http::endpoint::health:

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "actors/acceptor.hpp"
+#include "actors/published.hpp"
+#include "actors/tenants.hpp"
 #include "http/responder.hpp"
 #include "http/routes.hpp"
 
@@ -19,7 +21,7 @@ namespace lang_agent {
 
 class api_service final : public http::service {
 public:
-  api_service(std::shared_ptr<const tenant_table> tenants,
+  api_service(std::shared_ptr<const published<tenant_table>> tenants,
               std::shared_ptr<const routing_table> routes, std::vector<acceptor_actor> acceptors);
 
   std::optional<http::response> admit(http::request_head& head) override;
@@ -39,7 +41,7 @@ public:
 private:
   http::response document(const http::route& route, const http::request_head& head) const;
 
-  std::shared_ptr<const tenant_table> tenants_;
+  std::shared_ptr<const published<tenant_table>> tenants_;
   std::shared_ptr<const routing_table> routes_;
   std::vector<acceptor_actor> acceptors_;
   std::function<std::string()> metrics_;

@@ -2,6 +2,7 @@
 
 #include "actors/history.hpp"
 #include "actors/joint_turn.hpp"
+#include "actors/ledger.hpp"
 #include "actors/open_requests.hpp"
 #include "actors/turn_failures.hpp"
 #include "actors/turn_queue.hpp"
@@ -115,7 +116,7 @@ void conversation_state::on_turn(turn_ptr turn) {
     return;
   attempts.arrived(*turn);
   const bool is_busy = running || !waiting.empty();
-  if (is_busy && options.on_busy == busy_policy::reject) {
+  if (is_busy && turn->on_busy.value_or(options.on_busy) == busy_policy::reject) {
     turn->fail(thread_busy());
     return;
   }
@@ -288,7 +289,15 @@ void conversation_state::run() {
 
 void conversation_state::order() {
   const auto& turn = running->request.first();
+  const auto prompt_tokens = http::estimate_tokens(running->plan.shown.messages);
+  if (turn.in_flight)
+    if (auto why = turn.in_flight->hold_tokens(prompt_tokens + answer_limit(turn.parameters))) {
+      fail_running(*why);
+      return;
+    }
   auto x = std::make_shared<llm_order>(turn.id, self, turn.requester);
+  x->meter = turn.meter;
+  x->prompt_tokens = prompt_tokens;
   x->request_id = turn.request_id;
   x->parameters = turn.parameters;
   x->route = turn.route;

@@ -61,6 +61,8 @@ struct llm_client_state {
     began = std::chrono::steady_clock::now();
     ttft.reset();
     tells_first_token = x.tell_first_token;
+    if (order->meter)
+      order->meter->attempt_begins(order->prompt_tokens);
     const auto& target = (*upstreams)[x.upstream];
     if (!target.policy) {
       start(target, order->parameters, order->prompt, x.key, {});
@@ -83,6 +85,9 @@ struct llm_client_state {
       return;
     if (!ttft)
       note_first_token();
+    if (order->meter)
+      for (const auto& delta : x.deltas)
+        order->meter->answer_grows(delta.content.size() + delta.members.size());
     caf::anon_send(order->requester,
                    answer_deltas{x.id, self, order->context, std::move(x.deltas), origin});
   }
@@ -95,6 +100,8 @@ struct llm_client_state {
   void on_completed(upstream_completed& x) {
     if (!is_current(x.id))
       return;
+    if (order->meter)
+      order->meter->completed(x.result->usage);
     order->complete(std::move(*x.result), std::move(origin));
     finish(true);
   }
@@ -103,6 +110,8 @@ struct llm_client_state {
     if (!is_current(x.id))
       return;
     exchange.reset();
+    if (order->meter && !ttft)
+      order->meter->attempt_was_free();
     caf::anon_send(pool,
                    attempt_failed{self, std::move(order), std::move(x.why), ttft.has_value()});
   }

@@ -3,6 +3,8 @@
 #include "actors/mailbox_listener.hpp"
 #include "actors/request_log.hpp"
 #include "http/answer_encoder.hpp"
+#include "http/json.hpp"
+#include "http/rate_headers.hpp"
 #include "http/replay.hpp"
 #include "http/thread_header.hpp"
 #include "messages/protocol.hpp"
@@ -20,12 +22,6 @@
 namespace lang_agent {
 
 namespace {
-
-failure too_many_turns() {
-  failure out{error_kind::too_many_turns, "You have too many requests in flight."};
-  out.retry_after = "1";
-  return out;
-}
 
 failure unknown_model(const std::string& name) {
   return {error_kind::model_not_found,
@@ -93,6 +89,7 @@ struct request_state {
   std::optional<http::answer_encoder> encoder;
   llm_client_actor source;
   undrained unpaid;
+  std::optional<rates_left> left; ///< of the tenant's limits, when the turn had its part
 
   ~request_state() {
     cancel_turn();
@@ -108,13 +105,18 @@ struct request_state {
   void on_gone();
 
 private:
-  void ask(http::chat_request& decoded, digest body, choice_of_upstreams from, turn_permit permit);
+  void ask(http::chat_request& decoded, digest body, choice_of_upstreams from,
+           reservation_ptr permit);
+  std::variant<http::chat_request, failure> decode(std::string_view body,
+                                                   const tenant_settings& owner) const;
+  static charge charge_of(const http::chat_request& x, const caller& who);
   http::response head() const;
   http::response head(const context_size& size, const origin_ptr& origin) const;
   void answer(http::response whole);
   void fail(const failure& why);
   void finish(int status);
   void cancel_turn();
+  void add_rates(http::response& out) const;
 
   http::responder& responder() const {
     return *to;
@@ -125,7 +127,11 @@ void request_state::start(http::request request) {
   record.head = std::move(request.head);
   record.timing.received = record.head.received;
   record.timing.started = std::chrono::steady_clock::now();
-  auto decoded = http::decode_chat_request(request.body, context->decoding);
+  const auto& who = caller_of(record.head);
+  const auto& owner = *who.owner;
+  record.tenant = owner.name();
+  record.key = who.key;
+  auto decoded = decode(request.body, owner.settings);
   const auto body = http::body_digest(request.body);
   if (context->log_content)
     log_content(record.head.request_id, "request", request.body);
@@ -138,10 +144,8 @@ void request_state::start(http::request request) {
   record.model = chat.parameters.model;
   record.thread = chat.thread;
   record.stream = chat.parameters.stream;
-  auto& owner = context->tenants->at(record.head.account);
-  record.tenant = owner.name;
-  auto route = context->routes->find(owner.name, chat.parameters.model);
-  if (!route) {
+  auto route = context->routes->find(owner.name(), chat.parameters.model);
+  if (!route || !owner.may_use(chat.parameters.model)) {
     fail(unknown_model(chat.parameters.model));
     return;
   }
@@ -150,16 +154,33 @@ void request_state::start(http::request request) {
     fail(unsupported_parameter(refused.parameter, chat.parameters.model));
     return;
   }
-  auto permit = owner.try_acquire();
-  if (!permit) {
-    fail(too_many_turns());
+  auto permit = owner.account->reserve(charge_of(chat, who));
+  if (const auto* why = std::get_if<failure>(&permit)) {
+    fail(*why);
     return;
   }
-  ask(chat, body, {std::move(route), std::move(refused.upstreams)}, std::move(permit));
+  ask(chat, body, {std::move(route), std::move(refused.upstreams)},
+      std::get<reservation_ptr>(std::move(permit)));
+}
+
+std::variant<http::chat_request, failure>
+request_state::decode(std::string_view body, const tenant_settings& owner) const {
+  if (!owner.default_thread)
+    return http::decode_chat_request(body, context->decoding);
+  auto options = context->decoding;
+  options.default_thread = *owner.default_thread;
+  return http::decode_chat_request(body, options);
+}
+
+/// What is known of a turn's tokens before its thread is.
+charge request_state::charge_of(const http::chat_request& x, const caller& who) {
+  return {who.key, x.parameters.model, who.owner->price_of(x.parameters.model), x.parameters.stream,
+          http::estimate_tokens(x.instructions) + http::estimate_tokens(x.messages)
+              + answer_limit(x.parameters)};
 }
 
 void request_state::ask(http::chat_request& decoded, digest body, choice_of_upstreams from,
-                        turn_permit permit) {
+                        reservation_ptr permit) {
   record.timing.decoded = std::chrono::steady_clock::now();
   stream = decoded.parameters.stream;
   include_usage = decoded.parameters.include_usage;
@@ -182,6 +203,9 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);
   asked->arrived = self->clock().now();
+  asked->on_busy = caller_of(record.head).owner->settings.on_busy;
+  left = permit->left();
+  asked->meter = {permit, &permit->meter()};
   asked->in_flight = std::move(permit);
   turn = asked->id;
   caf::anon_send(shard_of(context->directory, key), std::move(asked));
@@ -210,7 +234,12 @@ http::response request_state::head() const {
     http::add_header(out, "cache-control", "no-cache, no-transform");
     http::add_header(out, "x-accel-buffering", "no");
   }
+  add_rates(out);
   return out;
+}
+
+void request_state::add_rates(http::response& out) const {
+  http::add_rate_headers(out, left ? *left : rates_of(caller_of(record.head)));
 }
 
 void request_state::on_deltas(const answer_deltas& x) {
@@ -318,6 +347,7 @@ void request_state::fail(const failure& why) {
     auto response = http::error_response(why);
     if (!key.thread.empty())
       http::add_header(response, "x-thread-id", http::thread_header(key.thread));
+    add_rates(response);
     answer(std::move(response));
   }
   finish(why.http_status());
@@ -333,7 +363,8 @@ void request_state::on_drained(std::size_t bytes) {
 void request_state::on_gone() {
   gone = true;
   on_drained(std::numeric_limits<std::size_t>::max()); // nobody will take it: it counts as taken
-  if (context->on_disconnect == disconnect_policy::cancel)
+  const auto& policy = caller_of(record.head).owner->settings.on_disconnect;
+  if (policy.value_or(context->on_disconnect) == disconnect_policy::cancel)
     cancel_turn();
 }
 

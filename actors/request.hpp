@@ -31,7 +31,6 @@ struct request_context {
   milliseconds sse_keepalive{0};  ///< 0 = none
   milliseconds json_keepalive{0}; ///< 0 = none
   bool log_content = false;
-  std::shared_ptr<const tenant_table> tenants;
   std::shared_ptr<const routing_table> routes;
   directory_shards directory;
   journal_port journal;                           ///< for the thread API

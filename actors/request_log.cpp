@@ -45,7 +45,7 @@ void log_request(const request_record& x) {
   if (!x.head.client_request_id.empty())
     line += " client_request_id=" + x.head.client_request_id;
   if (!x.tenant.empty())
-    line += " tenant=" + as_json(x.tenant) + " thread=" + as_json(x.thread);
+    line += " tenant=" + as_json(x.tenant) + " key=" + x.key + " thread=" + as_json(x.thread);
   if (!x.model.empty())
     line.append(" model=")
         .append(as_json(x.model))

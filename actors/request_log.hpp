@@ -17,6 +17,7 @@ struct request_record {
   int status = 0; ///< 499: the client went away
   std::string error = {};
   std::string tenant = {};
+  std::string key = {}; ///< the id of the API key
   std::string thread = {};
   std::string model = {};
   bool stream = false;

@@ -1,69 +1,102 @@
-/// Who may use the server: an immutable snapshot of tenants and keys, looked up without locks.
+/// Who may use the server: an immutable snapshot of tenants and keys, looked up without locks and
+/// without I/O.
 #pragma once
 
+#include "actors/ledger.hpp"
 #include "config/settings.hpp"
+#include "http/request.hpp"
+#include "messages/threads.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstddef>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace lang_agent {
 
-/// A place among a tenant's turns in flight; given back when the last copy dies.
-using turn_permit = std::shared_ptr<void>;
+/// SHA-256 of an API key. No slow hash: keys are random and as long as what they would be hashed
+/// to, so there is nothing to guess that a slow hash would protect.
+using key_digest = std::array<unsigned char, 32>;
 
-class tenant : public std::enable_shared_from_this<tenant> {
-public:
-  explicit tenant(const tenant_settings& settings)
-      : name(settings.name), max_turns_(settings.max_turns) {}
+key_digest digest_of_key(std::string_view key);
 
-  /// Null when the tenant has as many turns in flight as it may. Thread-safe.
-  turn_permit try_acquire();
+/// A tenant in one version of its settings, with the account that all versions share.
+struct tenant {
+  tenant_settings settings;
+  std::shared_ptr<ledger> account;
+  std::shared_ptr<const std::vector<price_settings>> prices;
 
-  std::size_t turns() const {
-    return turns_.load();
+  const std::string& name() const {
+    return settings.name;
   }
 
-  const std::string name;
-
-private:
-  std::size_t max_turns_;
-  std::atomic<std::size_t> turns_{0};
+  bool may_use(std::string_view model) const;
+  token_price price_of(std::string_view model) const;
 };
 
-/// Keys are kept and compared as SHA-256: a lookup tells an attacker nothing about how close a
+using tenant_ptr = std::shared_ptr<const tenant>;
+
+/// A tenant's key: whoever presents it is this caller.
+struct caller {
+  tenant_ptr owner;
+  std::string key;     ///< its id, for limits, records and the log; tells nothing of it
+  unix_ms expires = 0; ///< 0: never
+  bool disabled = false;
+  mutable std::atomic<unix_ms> last_used{0};
+};
+
+using caller_ptr = std::shared_ptr<const caller>;
+
+/// Of an authenticated request.
+const caller& caller_of(const http::request_head& head);
+
+/// What is left to a caller of its limits by the minute.
+rates_left rates_of(const caller& x);
+
+/// The accounts of all tenants that there ever were in this process.
+class ledger_book {
+public:
+  using maker = std::function<std::shared_ptr<ledger>(const std::string& tenant)>;
+
+  explicit ledger_book(maker make) : make_(std::move(make)) {}
+
+  const std::shared_ptr<ledger>& of(const std::string& tenant);
+
+private:
+  maker make_;
+  std::map<std::string, std::shared_ptr<ledger>> ledgers_;
+};
+
+/// Keys are kept and compared as digests: a lookup tells an attacker nothing about how close a
 /// guess is. Thread-safe.
 class tenant_table {
 public:
-  explicit tenant_table(const std::vector<tenant_settings>& settings);
+  tenant_table(const std::vector<tenant_settings>& settings,
+               const std::vector<price_settings>& prices, ledger_book& book);
 
-  /// The index of the tenant that an `Authorization: Bearer KEY` header belongs to.
-  std::optional<std::size_t> authenticate(std::string_view authorization) const;
+  /// Whoever an `Authorization: Bearer KEY` header belongs to, or what to tell it.
+  std::variant<caller_ptr, failure> authenticate(std::string_view authorization, unix_ms now) const;
 
-  tenant& at(std::size_t index) const {
-    return *tenants_[index];
+  const std::vector<tenant_ptr>& tenants() const {
+    return tenants_;
   }
 
   /// Turns in flight of all tenants.
   std::size_t turns() const;
 
 private:
-  using key_digest = std::array<unsigned char, 32>;
-
   struct first_bytes {
     std::size_t operator()(const key_digest& x) const;
   };
 
-  static key_digest digest_of(std::string_view key);
-
-  std::vector<std::shared_ptr<tenant>> tenants_;
-  std::unordered_map<key_digest, std::size_t, first_bytes> keys_;
+  std::vector<tenant_ptr> tenants_;
+  std::unordered_map<key_digest, caller_ptr, first_bytes> keys_;
 };
 
 } // namespace lang_agent

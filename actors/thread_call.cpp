@@ -1,6 +1,7 @@
 #include "actors/thread_call.hpp"
 
 #include "actors/mailbox_listener.hpp"
+#include "http/rate_headers.hpp"
 
 #include <caf/send.hpp>
 
@@ -53,7 +54,9 @@ thread_call::thread_call(std::shared_ptr<const request_context> context,
                          std::shared_ptr<incoming_request> incoming)
     : context_(std::move(context)), incoming_(std::move(incoming)) {
   record_.head = request().head;
-  record_.tenant = context_->tenants->at(record_.head.account).name;
+  const auto& who = caller_of(record_.head);
+  record_.tenant = who.owner->name();
+  record_.key = who.key;
   record_.thread = record_.head.parameter;
 }
 
@@ -79,13 +82,16 @@ void thread_call::change_through_conversation(const thread_request_actor& self,
 void thread_call::send_json(std::string body) {
   http::response out;
   out.body = std::move(body);
+  http::add_rate_headers(out, rates_of(caller_of(record_.head)));
   responder().send(std::move(out));
   log(200);
 }
 
 void thread_call::fail(const failure& why) {
   record_.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
-  responder().send(http::error_response(why));
+  auto out = http::error_response(why);
+  http::add_rate_headers(out, rates_of(caller_of(record_.head)));
+  responder().send(std::move(out));
   log(why.http_status());
 }
 

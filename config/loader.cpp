@@ -2,6 +2,7 @@
 
 #include "config/secrets.hpp"
 #include "config/table_reader.hpp"
+#include "config/tenant_tables.hpp"
 #include "config/units.hpp"
 #include "config/upstream_tables.hpp"
 
@@ -45,23 +46,11 @@ void read_server(table_reader& in, server_settings& out, const std::string& file
   in.flag("metrics", out.metrics);
 }
 
-bool is_plain_name(const std::string& x) {
-  return !x.empty() && x.size() <= 128
-         && std::all_of(x.begin(), x.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
 void read_threads(table_reader& in, thread_settings& out) {
-  if (const auto* node = in.any("default_thread")) {
-    if (node->is_integer())
-      out.default_thread = std::to_string(node->as_integer()->get());
-    else if (node->is_string() && is_plain_name(node->as_string()->get()))
-      out.default_thread = node->as_string()->get();
-    else
-      in.fail("default_thread", "must be a whole number, a name of 1 to 128 visible ASCII "
-                                "characters, or \"none\"");
-    if (out.default_thread == "none")
-      out.default_thread.clear();
-  }
+  std::optional<std::string> thread;
+  read_default_thread(in, thread);
+  if (thread)
+    out.default_thread = std::move(*thread);
   in.word("on_busy", out.on_busy,
           {{"enqueue", busy_policy::enqueue}, {"reject", busy_policy::reject}});
   in.word("on_disconnect", out.on_disconnect,
@@ -104,23 +93,6 @@ void read_defaults(table_reader& in, default_parameters& out) {
   }
 }
 
-void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
-  in.text("name", out.name);
-  in.texts("keys", out.keys);
-  std::string variable;
-  in.text("keys_env", variable);
-  if (!variable.empty() && with_secrets)
-    for (auto& key : environment_secrets(variable, "tenants.keys_env"))
-      out.keys.push_back(std::move(key));
-  std::string file;
-  in.text("keys_file", file);
-  if (!file.empty() && with_secrets)
-    for (auto& key : file_secrets(file, "tenants.keys_file"))
-      out.keys.push_back(std::move(key));
-  in.number("max_turns", out.max_turns, 1, many);
-  in.duration("ttl", out.ttl);
-}
-
 settings read_settings(const toml::table& table, const std::string& file,
                        const config_overrides& overrides) {
   settings out;
@@ -136,6 +108,7 @@ settings read_settings(const toml::table& table, const std::string& file,
   in.tables("tenants", [&](table_reader& sub) {
     read_tenant(sub, out.tenants.emplace_back(), !overrides.without_secrets);
   });
+  in.tables("prices", [&](table_reader& sub) { read_price(sub, out.prices.emplace_back()); });
   in.tables("upstreams", [&](table_reader& sub) {
     // The command line's key is for the first upstream.
     const bool overridden =

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "messages/base_url.hpp"
+#include "messages/limits.hpp"
 #include "messages/parameter_policy.hpp"
+#include "messages/thread_policy.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -38,15 +40,16 @@ struct server_settings {
   milliseconds json_keepalive{0};     ///< white space before a plain answer; 0 = none
   milliseconds drain_timeout{60'000};
   bool metrics = false; ///< GET /metrics, for anybody
+
+  bool operator==(const server_settings&) const = default;
 };
 
 struct log_settings {
   std::string level = "info";
   bool content = false; ///< log the text of messages
-};
 
-enum class busy_policy : std::uint8_t { enqueue, reject };
-enum class disconnect_policy : std::uint8_t { cancel, finish };
+  bool operator==(const log_settings&) const = default;
+};
 
 struct thread_settings {
   std::string default_thread = "3"; ///< empty: requests without a thread are stateless
@@ -60,6 +63,8 @@ struct thread_settings {
   milliseconds replay_window{600'000}; ///< answers are kept so long for retries; 0 = not at all
   milliseconds idle_after{300'000};    ///< then a conversation leaves memory
   std::size_t max_active_bytes = 1024 * 1024 * 1024; ///< of conversations in memory
+
+  bool operator==(const thread_settings&) const = default;
 };
 
 enum class store_engine : std::uint8_t { sqlite, memory };
@@ -70,19 +75,38 @@ struct store_settings {
   std::string data_dir = "lang-agent-data";
   commit_durability durability = commit_durability::full;
   std::size_t max_queued_bytes = 64 * 1024 * 1024;
+
+  bool operator==(const store_settings&) const = default;
 };
 
 /// Parameters that are added to requests that lack them.
 struct default_parameters {
   std::optional<double> temperature = 0.7;
   std::optional<std::int64_t> max_tokens = 500;
+
+  bool operator==(const default_parameters&) const = default;
 };
 
 struct tenant_settings {
   std::string name;
   std::vector<std::string> keys;
-  std::size_t max_turns = 20'000; ///< in flight at once
-  milliseconds ttl{0};            ///< threads without a turn for so long are deleted; 0 = never
+  usage_limits limits{.max_turns = 20'000};
+  usage_limits key_limits;         ///< of each key by itself
+  std::vector<std::string> models; ///< that it may use; a "*" stands for anything; none: all
+  milliseconds ttl{0};             ///< threads without a turn for so long are deleted; 0 = never
+  std::optional<std::string> default_thread; ///< these three: instead of the thread settings'
+  std::optional<busy_policy> on_busy;
+  std::optional<disconnect_policy> on_disconnect;
+
+  bool operator==(const tenant_settings&) const = default;
+};
+
+/// What the tokens of some models cost.
+struct price_settings {
+  std::vector<std::string> models; ///< names; a "*" stands for anything
+  token_price price;
+
+  bool operator==(const price_settings&) const = default;
 };
 
 enum class upstream_kind : std::uint8_t { builtin, openai };
@@ -93,6 +117,8 @@ struct builtin_settings {
   milliseconds first_token_delay{0};
   milliseconds token_interval{0};
   std::size_t words = 0; ///< length of each answer; 0 = as long as what it has to say
+
+  bool operator==(const builtin_settings&) const = default;
 };
 
 struct upstream_settings {
@@ -126,6 +152,8 @@ struct upstream_settings {
   std::map<std::string, std::string>
       headers; ///< sent along; names in lower case, secrets among values
   builtin_settings builtin;
+
+  bool operator==(const upstream_settings&) const = default;
 };
 
 /// What clients may call the models of an upstream: `models`; else what its model or its map names;
@@ -137,6 +165,8 @@ struct route_settings {
   std::vector<std::string> models;              ///< names; a "*" stands for anything
   std::vector<std::string> tenants;             ///< none: all
   std::vector<std::vector<std::string>> groups; ///< names of upstreams; groups are fall-backs
+
+  bool operator==(const route_settings&) const = default;
 };
 
 enum class unknown_model_policy : std::uint8_t { use_any, refuse };
@@ -145,6 +175,8 @@ struct routing_settings {
   unknown_model_policy unknown_model = unknown_model_policy::use_any;
   std::size_t max_waiting = 10'000; ///< turns that wait for a free place at their upstreams
   milliseconds wait_timeout{5'000};
+
+  bool operator==(const routing_settings&) const = default;
 };
 
 struct retry_settings {
@@ -153,6 +185,8 @@ struct retry_settings {
   milliseconds base_delay{250};    ///< full jitter: random up to this, doubled each time
   milliseconds max_delay{5'000};
   double budget = 0.2; ///< retries as a share of turns
+
+  bool operator==(const retry_settings&) const = default;
 };
 
 struct breaker_settings {
@@ -162,6 +196,8 @@ struct breaker_settings {
   milliseconds window{30'000};
   milliseconds open_time{5'000}; ///< doubled each time it fails again
   milliseconds max_open_time{60'000};
+
+  bool operator==(const breaker_settings&) const = default;
 };
 
 struct settings {
@@ -171,11 +207,14 @@ struct settings {
   store_settings store;
   default_parameters defaults;
   std::vector<tenant_settings> tenants;
+  std::vector<price_settings> prices; ///< the first that fits a model counts; without any: nothing
   std::vector<upstream_settings> upstreams;
   std::vector<route_settings> routes;
   routing_settings routing;
   retry_settings retry;
   breaker_settings breaker;
+
+  bool operator==(const settings&) const = default;
 };
 
 } // namespace lang_agent

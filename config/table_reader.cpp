@@ -4,6 +4,7 @@
 #include "config/units.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace lang_agent {
@@ -116,6 +117,16 @@ void table_reader::share(std::string_view key, double& out) {
     if (!(value >= 0.0 && value <= 1.0)) // not even NaN
       fail(key, "must be a number between 0 and 1");
     out = *value;
+  }
+}
+
+void table_reader::amount(std::string_view key, std::uint64_t& out) {
+  if (const auto* node = find(key)) {
+    constexpr double most = 1e9;
+    const auto value = node->is_boolean() ? std::nullopt : node->value<double>();
+    if (!(value >= 0.0 && value <= most)) // not even NaN
+      fail(key, "must be an amount from 0 to 1000000000");
+    out = static_cast<std::uint64_t>(std::llround(*value * 1e6));
   }
 }
 

@@ -39,6 +39,9 @@ public:
   /// A number from 0 to 1.
   void share(std::string_view key, double& out);
 
+  /// An amount of money, in millionths.
+  void amount(std::string_view key, std::uint64_t& out);
+
   template <class Integer>
   void number(std::string_view key, Integer& out, std::int64_t min, std::int64_t max) {
     if (const auto x = integer(key, min, max))
@@ -62,6 +65,13 @@ public:
       known += (known.empty() ? "\"" : ", \"") + std::string{name} + "\"";
     }
     fail(key, "is \"" + given + "\"; it must be one of " + known);
+  }
+
+  template <class Enum>
+  void optional_word(std::string_view key, std::optional<Enum>& out,
+                     std::initializer_list<std::pair<std::string_view, Enum>> words) {
+    if (find(key))
+      word(key, out.emplace(), words);
   }
 
   /// The raw node, for values with more than one type; null when absent.

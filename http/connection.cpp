@@ -225,8 +225,12 @@ void connection::on_head() {
     refuse();
     return;
   }
-  if (auto early = context_->handler->admit(head_)) {
+  head_.connection_place = std::move(place_);
+  auto early = context_->handler->admit(head_);
+  place_ = std::move(head_.connection_place);
+  if (early) {
     context_->handler->answered(head_, early->status);
+    keep_alive_ = keep_alive_ && !early->closes;
     answer_early(std::move(*early));
     return;
   }

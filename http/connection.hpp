@@ -133,6 +133,7 @@ private:
   bool eof_ = false;
   bool keep_alive_ = true;
   const bool refused_;
+  std::shared_ptr<void> place_; ///< see `request_head::connection_place`
 
   request_reader reader_;
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace lang_agent::http {
@@ -42,10 +43,13 @@ struct request_head {
   std::chrono::steady_clock::time_point received = {};
 
   // Set and understood by the service only, except for `streams_body`.
-  std::size_t account = 0;          ///< whose request it is
-  endpoint target = endpoint::info; ///< what it wants
-  std::string parameter;            ///< the id in its path
-  bool streams_body = false;        ///< serve it at once; the body is asked for in pieces
+  std::shared_ptr<const void> caller; ///< whose request it is; null: anybody's
+  endpoint target = endpoint::info;   ///< what it wants
+  std::string parameter;              ///< the id in its path
+  bool streams_body = false;          ///< serve it at once; the body is asked for in pieces
+  /// What the connection holds of a share, from one request to the next, as long as it is open. The
+  /// service sees it in `admit` and may replace it there.
+  std::shared_ptr<void> connection_place;
 };
 
 struct request {

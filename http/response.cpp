@@ -78,7 +78,10 @@ constexpr std::string_view cors = "access-control-allow-origin: *\r\n"
                                   "access-control-expose-headers: x-request-id, x-thread-id, "
                                   "x-context-messages, x-idempotent-replay, openai-processing-ms, "
                                   "x-upstream-attempts, x-dropped-parameters, "
-                                  "retry-after\r\n";
+                                  "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, "
+                                  "x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
+                                  "x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
+                                  "retry-after, retry-after-ms\r\n";
 
 } // namespace
 
@@ -95,8 +98,12 @@ response error_response(const failure& why) {
   out.body = encode_error(why);
   if (!why.retry_after.empty())
     add_header(out, "retry-after", why.retry_after);
-  // The SDKs of OpenAI repeat a request after any 409, which is right for a busy thread only.
-  const bool is_final = why.kind == error_kind::thread_exists
+  if (!why.retry_after_ms.empty())
+    add_header(out, "retry-after-ms", why.retry_after_ms);
+  // The SDKs of OpenAI repeat a request after any 409 and 429, which is right for a busy thread and
+  // for what passes in a minute.
+  const bool is_final = why.is_final || why.kind == error_kind::insufficient_quota
+                        || why.kind == error_kind::thread_exists
                         || why.kind == error_kind::thread_changed
                         || why.kind == error_kind::idempotency_key_conflict;
   if (is_final)

@@ -15,6 +15,7 @@ struct response {
   std::string content_type = "application/json";
   std::string body = {};
   std::string headers = {}; ///< further lines, each "name: value\r\n"
+  bool closes = false;      ///< the connection ends with this answer; of an early one only
 };
 
 /// Appends one header line. Characters that could end the line are replaced.

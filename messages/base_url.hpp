@@ -20,6 +20,8 @@ struct proxy_address {
   std::string host; ///< without brackets
   std::uint16_t port = 0;
   std::string credentials = {}; ///< "user:password"; may be empty
+
+  bool operator==(const proxy_address&) const = default;
 };
 
 } // namespace lang_agent

@@ -28,7 +28,10 @@ enum class error_kind : std::uint8_t {
   headers_too_large,        ///< request head above its limit
   // Our limits.
   thread_queue_full,    ///< too many turns wait for one thread
-  too_many_turns,       ///< the tenant has too many turns in flight
+  too_many_turns,       ///< the tenant, or its key, has too many turns in flight
+  tenant_connections,   ///< ... or too many open connections
+  rate_limit_exceeded,  ///< ... or too many requests or tokens a minute
+  insufficient_quota,   ///< ... or has used up its budget of the day or month
   queue_timeout,        ///< a turn waited too long before it could start
   overloaded,           ///< the queue to the upstream is full
   too_many_connections, ///< too many open connections
@@ -73,11 +76,13 @@ const error_contract& contract_of(error_kind kind);
 struct failure {
   error_kind kind = error_kind::internal;
   std::string message;
-  std::string param = {};       ///< the field at fault; empty is null
-  std::string code = {};        ///< replaces the kind's own code
-  std::string type = {};        ///< replaces the kind's own type
-  int status = 0;               ///< replaces the kind's own status
-  std::string retry_after = {}; ///< value of `retry-after`; empty sends none
+  std::string param = {};          ///< the field at fault; empty is null
+  std::string code = {};           ///< replaces the kind's own code
+  std::string type = {};           ///< replaces the kind's own type
+  int status = 0;                  ///< replaces the kind's own status
+  std::string retry_after = {};    ///< value of `retry-after`; empty sends none
+  std::string retry_after_ms = {}; ///< the same, finer
+  bool is_final = false;           ///< a retry is in vain, although the status invites to one
 
   int http_status() const {
     return status ? status : contract_of(kind).status;

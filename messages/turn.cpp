@@ -22,18 +22,24 @@ turn::~turn() {
     fail(internal_failure());
 }
 
-void turn::commit(turn_committed x) {
+void turn::settle(turn_outcome x) {
   settled_ = true;
+  if (meter)
+    meter->ended(x);
+}
+
+void turn::commit(turn_committed x) {
+  settle(turn_outcome::answered);
   caf::anon_send(requester, std::move(x));
 }
 
 void turn::replay(std::shared_ptr<const std::string> json) {
-  settled_ = true;
+  settle(turn_outcome::answered);
   caf::anon_send(requester, turn_replayed{std::move(json)});
 }
 
 void turn::fail(failure why) {
-  settled_ = true;
+  settle(why.kind == error_kind::client_gone ? turn_outcome::cancelled : turn_outcome::failed);
   caf::anon_send(requester, turn_failed{std::move(why)});
 }
 

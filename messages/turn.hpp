@@ -10,6 +10,8 @@
 #include "messages/interfaces.hpp"
 #include "messages/route.hpp"
 #include "messages/thread_key.hpp"
+#include "messages/thread_policy.hpp"
+#include "messages/usage_meter.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -20,6 +22,11 @@
 #include <vector>
 
 namespace lang_agent {
+
+class reservation; // of the tenant's ledger, in actors/
+
+/// Null: nobody counts.
+using meter_ptr = std::shared_ptr<usage_meter>;
 
 /// Unique in this process. An order has the id of its turn.
 using turn_id = std::uint64_t;
@@ -59,8 +66,10 @@ public:
   message_list instructions; ///< replace the thread's, unless empty
   message_list messages;     ///< all others, as the client sent them
   std::chrono::steady_clock::time_point arrived = {};
-  /// The tenant's permit: counts as a turn in flight while it lives.
-  std::shared_ptr<void> in_flight;
+  /// What it holds of its tenant's limits; null in tests.
+  std::shared_ptr<reservation> in_flight;
+  meter_ptr meter;                    ///< of the reservation, and keeps it alive
+  std::optional<busy_policy> on_busy; ///< the tenant's own, if it has one
   /// Keeps its conversation in memory while it lives; set by the directory.
   std::shared_ptr<void> in_conversation;
 
@@ -70,6 +79,8 @@ public:
   bool is_retry = false;       ///< the client says that it sent this before
 
 private:
+  void settle(turn_outcome x);
+
   bool settled_ = false;
 };
 
@@ -110,11 +121,13 @@ public:
   std::string request_id;
   chat_parameters parameters;
   message_list prompt;
+  std::uint64_t prompt_tokens = 0; ///< estimated
   context_size context;
   route_ptr route;
   std::vector<std::size_t> refusing = {}; ///< upstreams that do not take such a request
   spent_upstream spent;                   ///< from the turn's orders before this one
   order_progress progress;
+  meter_ptr meter;        ///< the turn's
   turn_stations stations; ///< up to the order
   std::chrono::steady_clock::time_point queued = {};
 

@@ -24,13 +24,15 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   try {
-    const auto config = load_settings(command.options.config_file, command.options.overrides);
+    const auto& file = command.options.config_file;
+    const auto load = [&] { return load_settings(file, command.options.overrides); };
+    const auto config = load();
     if (command.options.check_config) {
       std::puts("The config is valid.");
       return EXIT_SUCCESS;
     }
     start_logging(config.log);
-    const auto result = run_server(config);
+    const auto result = run_server(config, {file, load});
     stop_logging();
     return result;
   } catch (const config_error& e) {

@@ -10,6 +10,7 @@
 #include "actors/retention.hpp"
 #include "actors/scheduler.hpp"
 #include "http/server.hpp"
+#include "server/server_events.hpp"
 #include "server/storage.hpp"
 #include "server/upstreams.hpp"
 
@@ -18,9 +19,6 @@
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-
 #include <spdlog/spdlog.h>
 
 #include <sys/resource.h>
@@ -28,13 +26,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <future>
 #include <random>
 #include <thread>
 
 namespace lang_agent {
 
-namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 namespace {
@@ -96,7 +92,9 @@ public:
              std::unique_ptr<store::thread_store> store)
       : system_(system),
         others_(system.registry().running()),
-        tenants_(std::make_shared<tenant_table>(config.tenants)),
+        book_([](const std::string& tenant) { return std::make_shared<ledger>(tenant); }),
+        tenants_(std::make_shared<published<tenant_table>>(
+            std::make_shared<const tenant_table>(config.tenants, config.prices, book_))),
         routes_(std::make_shared<routing_table>(config)) {
     pool_ = spawn_pool(threads, config);
     journal_options journaling;
@@ -132,13 +130,20 @@ public:
   /// It outlives this, but not `server`.
   std::function<std::string()> metrics(const http::server& server) const {
     return [counters = counters_, tenants = tenants_, &system = system_, &server] {
-      return metrics_document(*counters, *tenants,
+      return metrics_document(*counters, *tenants->current(),
                               {server.open_connections(), system.registry().running()});
     };
   }
 
+  /// Requests that come from now on see these tenants and prices.
+  void set_tenants(const settings& config) {
+    tenants_->publish(std::make_shared<const tenant_table>(config.tenants, config.prices, book_));
+    caf::anon_send_exit(retention_, caf::exit_reason::user_shutdown);
+    retention_ = spawn_retention(system_, retention_rules(config.tenants), shards_, port_);
+  }
+
   std::size_t turns_in_flight() const {
-    return tenants_->turns();
+    return tenants_->current()->turns();
   }
 
 private:
@@ -193,7 +198,6 @@ private:
     context->sse_keepalive = config.server.sse_keepalive;
     context->json_keepalive = config.server.json_keepalive;
     context->log_content = config.log.content;
-    context->tenants = tenants_;
     context->routes = routes_;
     context->directory = shards_;
     context->journal = port_;
@@ -212,7 +216,8 @@ private:
 
   caf::actor_system& system_;
   const std::size_t others_; ///< actors of the system itself
-  std::shared_ptr<const tenant_table> tenants_;
+  ledger_book book_;
+  std::shared_ptr<published<tenant_table>> tenants_;
   std::shared_ptr<const routing_table> routes_;
   std::shared_ptr<pool_counters> counters_;
   llm_pool_actor pool_;
@@ -222,30 +227,6 @@ private:
   retention_actor retention_;
   std::vector<acceptor_actor> acceptors_;
   std::shared_ptr<api_service> service_;
-};
-
-/// Waits for the first SIGTERM or SIGINT; the second one ends the process at once.
-class stop_signal {
-public:
-  explicit stop_signal(asio::io_context& context) : signals_(context, SIGTERM, SIGINT) {
-    signals_.async_wait([this](const boost::system::error_code& ec, int) {
-      if (ec)
-        return;
-      first_.set_value();
-      signals_.async_wait([](const boost::system::error_code& again, int) {
-        if (!again)
-          std::_Exit(EXIT_FAILURE);
-      });
-    });
-  }
-
-  void wait() {
-    first_.get_future().wait();
-  }
-
-private:
-  asio::signal_set signals_;
-  std::promise<void> first_;
 };
 
 void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds limit) {
@@ -260,9 +241,27 @@ void drain(http::server& server, actor_tree& actors, std::chrono::milliseconds l
                  server.open_connections());
 }
 
+/// All or nothing: where the new config is wrong, the old one stays.
+void reload(settings& config, const settings_source& source, actor_tree& actors) {
+  try {
+    auto fresh = source.reload();
+    std::swap(config.tenants, fresh.tenants);
+    std::swap(config.prices, fresh.prices);
+    actors.set_tenants(config);
+    spdlog::info("config reloaded tenants={}", config.tenants.size());
+    fresh.tenants = config.tenants;
+    fresh.prices = config.prices;
+    if (fresh != config)
+      spdlog::warn("config has changes that wait for the next start hint=\"only tenants and prices "
+                   "are taken over while the server runs\"");
+  } catch (const std::exception& e) {
+    spdlog::error("config not reloaded, the old one stays what=\"{}\"", e.what());
+  }
+}
+
 } // namespace
 
-int run_server(const settings& config) {
+int run_server(settings config, const settings_source& source) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit(config.server.max_connections);
   auto store = open_store(config.store); // before anything else: without it there is no server
@@ -276,11 +275,12 @@ int run_server(const settings& config) {
   http::server server{threads, listen_options(config.server), actors->service()};
   if (config.server.metrics)
     actors->service()->show_metrics(actors->metrics(server));
-  stop_signal stop{threads.first()};
+  server_events events{threads.first(), source.file};
   server.start();
   spdlog::info("listening url=http://{}:{} upstreams={} threads={}", config.server.host,
                server.port(), names_of(config.upstreams), threads.size());
-  stop.wait();
+  while (events.wait() == server_event::reload)
+    reload(config, source, *actors);
   drain(server, *actors, config.server.drain_timeout);
   // Whatever still runs fails now, and its client hears of it.
   actors.reset();

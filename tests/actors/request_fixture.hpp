@@ -1,6 +1,7 @@
 /// A request actor between probes.
 #pragma once
 
+#include "tests/actors/callers.hpp"
 #include "tests/actors/connection_probe.hpp"
 #include "tests/actors/fixture.hpp"
 
@@ -14,11 +15,11 @@ struct request_fixture : fixture {
   std::shared_ptr<client_inbox> source = std::make_shared<client_inbox>();
   std::shared_ptr<request_context> context = std::make_shared<request_context>();
   llm_client_actor source_actor = client_probe(source);
+  caller_ptr asking = caller_of_tenant("tenant", 1);
   http::request_head head;
 
   request_fixture() {
-    const tenant_settings tenant{"tenant", {"key"}, 1};
-    context->tenants = std::make_shared<tenant_table>(std::vector{tenant});
+    head.caller = asking;
     settings config;
     config.upstreams.emplace_back().name = "main";
     context->routes = std::make_shared<routing_table>(config);
@@ -97,7 +98,7 @@ struct request_fixture : fixture {
   }
 
   std::size_t permits_taken() {
-    return context->tenants->turns();
+    return asking->owner->account->turns();
   }
 };
 

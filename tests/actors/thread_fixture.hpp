@@ -2,6 +2,7 @@
 /// probe.
 #pragma once
 
+#include "tests/actors/callers.hpp"
 #include "tests/actors/connection_probe.hpp"
 #include "tests/actors/journal_fixture.hpp"
 
@@ -21,7 +22,9 @@ struct thread_fixture : journal_fixture {
   request_actor requester_actor = request_probe(requester);
   active_memory memory = std::make_shared<std::atomic<std::size_t>>(0);
   directory_actor directory;
-  std::size_t account = 0; ///< whose requests they are
+  caller_ptr ours = caller_of_tenant("tenant", 10);
+  caller_ptr theirs = caller_of_tenant("other", 10);
+  caller_ptr asking = ours; ///< whose requests they are
   std::map<std::string, std::uint64_t> versions;
 
   thread_fixture() {
@@ -33,9 +36,6 @@ struct thread_fixture : journal_fixture {
                             const thread_key& for_key, bool stateless, const footprint_ptr& part) {
                           return spawn_conversation(sys, for_key, stateless, {}, to, port, part);
                         }));
-    const tenant_settings ours{"tenant", {"key"}, 10};
-    const tenant_settings theirs{"other", {"other key"}, 10};
-    context->tenants = std::make_shared<tenant_table>(std::vector{ours, theirs});
     context->directory = one_shard(directory);
     context->journal = port;
   }
@@ -80,7 +80,7 @@ struct thread_fixture : journal_fixture {
     head.target = target;
     head.parameter = parameter;
     head.query = query;
-    head.account = account;
+    head.caller = asking;
     head.request_id = "req_1";
     head.received = std::chrono::steady_clock::now();
     caf::anon_send(adopt(spawn_acceptor(sys, context)),

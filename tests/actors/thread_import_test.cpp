@@ -28,7 +28,7 @@ CAF_TEST(what was exported can be imported by another tenant) {
   put("7", "two", "2");
   call(endpoint::export_thread, "7");
   const auto file = connection->stream;
-  account = 1;
+  asking = theirs;
   import_file(file);
   CAF_CHECK_EQUAL(status(), 200);
   call(endpoint::export_thread, "7");

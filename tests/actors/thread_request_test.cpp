@@ -39,14 +39,14 @@ CAF_TEST(a thread that is not there is not found) {
 
 CAF_TEST(the threads of other tenants are not there) {
   put("7", "hi", "hello");
-  account = 1;
+  asking = theirs;
   for (const auto target : of_threads) {
     call(target, "7", "", target == endpoint::change_thread ? pairs : "");
     CAF_CHECK_EQUAL(status(), 404);
   }
   call(endpoint::threads);
   CAF_CHECK(says(R"("data":[])"));
-  account = 0;
+  asking = ours;
   call(endpoint::thread, "7");
   CAF_CHECK_EQUAL(status(), 200);
 }

@@ -84,7 +84,7 @@ CAF_TEST(the shipped config says what the defaults are) {
         << static_cast<int>(s.store.engine) << s.store.data_dir
         << static_cast<int>(s.store.durability) << ' ' << s.store.max_queued_bytes << '\n'
         << *s.defaults.temperature << ' ' << *s.defaults.max_tokens << '\n'
-        << s.tenants.at(0).max_turns << ' ' << s.tenants.at(0).ttl.count() << '\n';
+        << s.tenants.at(0).limits.max_turns << ' ' << s.tenants.at(0).ttl.count() << '\n';
     const auto& u = s.upstreams.at(0);
     out << static_cast<int>(u.kind) << u.base_url << u.api_keys.size() << u.model
         << u.model_map.size() << u.models.size() << u.weight << u.priority << u.replay_reasoning

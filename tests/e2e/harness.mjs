@@ -1,7 +1,7 @@
 // Starts the real binary with a generated config on a port of its own, and talks to it.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -81,11 +81,12 @@ function tomlTable(header, table) {
   return lines.join('\n');
 }
 
-export function toml({ tenants, upstreams, routes = [], upstream: _, ...tables }) {
+export function toml({ tenants, upstreams, routes = [], prices = [], upstream: _, ...tables }) {
   const parts = Object.entries(tables).map(([name, table]) => tomlTable(`[${name}]`, table));
   for (const tenant of tenants) parts.push(tomlTable('[[tenants]]', tenant));
   for (const upstream of upstreams) parts.push(tomlTable('[[upstreams]]', upstream));
   for (const route of routes) parts.push(tomlTable('[[routes]]', route));
+  for (const price of prices) parts.push(tomlTable('[[prices]]', price));
   return parts.join('\n\n') + '\n';
 }
 
@@ -223,6 +224,13 @@ class Server {
     return answer.text;
   }
 
+  /** Replaces its config file by one with these changes, as an editor would. */
+  rewrite(config) {
+    const next = `${this.configFile}.next`;
+    writeFileSync(next, typeof config === 'string' ? config : toml({ ...this.config, ...config }));
+    renameSync(next, this.configFile);
+  }
+
   rss() {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
@@ -251,14 +259,15 @@ export async function startServer(t, options = {}) {
   const { config = {}, upstream, env = {}, args = [], dataDir } = options;
   const cwd = makeFolder(t);
   const store = { data_dir: dataDir ?? join(cwd, 'data'), ...config.store };
-  const file = writeConfig(cwd, makeConfig({ ...config, store }, upstream));
+  const whole = makeConfig({ ...config, store }, upstream);
+  const file = writeConfig(cwd, whole);
   const child = spawn(binary, ['--config', file, ...args], {
     cwd,
     env: { ...process.env, TEST_UPSTREAM_KEY: UPSTREAM_KEY, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const server = new Server(child);
-  Object.assign(server, { test: t, options, dataDir: resolve(cwd, store.data_dir ?? 'lang-agent-data') });
+  Object.assign(server, { test: t, options, config: whole, configFile: file, dataDir: resolve(cwd, store.data_dir ?? 'lang-agent-data') });
   t.servers.push(server);
   t.after(() => server.stop());
   await server.ready();
