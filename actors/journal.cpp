@@ -33,6 +33,9 @@ failure refused(refusal why) {
   case refusal::thread_full:
     return {error_kind::invalid_request,
             "The thread is full. Fork it at a later message, or start a new one.", "thread_id"};
+  case refusal::too_many_threads:
+  case refusal::too_many_bytes:
+    return storage_limit_reached(why);
   default:
     return {error_kind::thread_changed,
             "The thread was changed while this turn was running. Please retry."};
@@ -237,6 +240,16 @@ journal_place journal_gate::try_enter(std::size_t bytes) {
   } while (!queued_.compare_exchange_weak(before, before + bytes, std::memory_order_relaxed));
   return {static_cast<void*>(this),
           [gate = shared_from_this(), bytes](void*) { gate->queued_.fetch_sub(bytes); }};
+}
+
+failure storage_limit_reached(refusal why) {
+  if (why == refusal::too_many_threads)
+    return {error_kind::too_many_threads,
+            "You have as many threads as you may. Delete some that you no longer need "
+            "(DELETE /v1/threads/{id}), or ask your administrator for more."};
+  return {error_kind::too_many_bytes,
+          "Your threads take as much storage as they may. Delete some that you no longer need "
+          "(DELETE /v1/threads/{id}), or ask your administrator for more."};
 }
 
 failure journal_full() {

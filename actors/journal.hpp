@@ -80,4 +80,8 @@ private:
 /// The failure of a request that found the journal's queue full.
 failure journal_full();
 
+/// The failure of a turn, a fork or an import that a limit of its tenant's storage refused: `why`
+/// is `too_many_threads` or `too_many_bytes`.
+failure storage_limit_reached(refusal why);
+
 } // namespace lang_agent

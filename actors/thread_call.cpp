@@ -1,5 +1,6 @@
 #include "actors/thread_call.hpp"
 
+#include "actors/journal.hpp"
 #include "actors/mailbox_listener.hpp"
 #include "http/rate_headers.hpp"
 
@@ -43,8 +44,13 @@ failure failure_of(refusal why, const std::string& id) {
             "metadata"};
   case refusal::thread_full:
     return {error_kind::invalid_request, "A thread cannot have so many messages."};
+  case refusal::too_many_threads:
+  case refusal::too_many_bytes:
+    return storage_limit_reached(why);
   case refusal::thread_changed:
   case refusal::key_used:
+  case refusal::no_account: // these two are none of a thread's
+  case refusal::key_taken:
     break;
   }
   return {error_kind::thread_changed, "The thread was changed meanwhile. Please retry."};

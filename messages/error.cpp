@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::string_view invalid = "invalid_request_error";
 constexpr std::string_view rate_limit = "rate_limit_error";
+constexpr std::string_view quota = "insufficient_quota";
 constexpr std::string_view unavailable = "service_unavailable_error";
 constexpr std::string_view server = "server_error";
 constexpr std::string_view upstream = "upstream_error";
@@ -39,7 +40,9 @@ const error_contract& contract_of(error_kind kind) {
     CONTRACT(too_many_turns, 429, rate_limit, "too_many_turns")
     CONTRACT(tenant_connections, 429, rate_limit, "too_many_connections")
     CONTRACT(rate_limit_exceeded, 429, rate_limit, "rate_limit_exceeded")
-    CONTRACT(insufficient_quota, 429, "insufficient_quota", "insufficient_quota")
+    CONTRACT(insufficient_quota, 429, quota, "insufficient_quota")
+    CONTRACT(too_many_threads, 403, quota, "thread_limit_reached")
+    CONTRACT(too_many_bytes, 403, quota, "storage_limit_reached")
     CONTRACT(queue_timeout, 503, unavailable, "queue_timeout")
     CONTRACT(overloaded, 503, unavailable, "server_is_overloaded")
     CONTRACT(too_many_connections, 503, unavailable, "too_many_connections")

@@ -21,6 +21,7 @@ struct attempt_begun;
 struct attempt_failed;
 struct ask_store;
 struct body_arrived;
+struct change_accounts;
 struct change_thread;
 struct client_gone;
 struct commit_group;
@@ -29,6 +30,9 @@ struct find_answer;
 struct llm_attempt;
 struct llm_client_idle;
 struct load_thread;
+struct note_key_use;
+struct note_usage;
+struct notes_due;
 struct order_cancelled;
 struct order_completed;
 struct order_failed;
@@ -109,12 +113,16 @@ using llm_client_actor = caf::typed_actor<caf::reacts_to<llm_attempt>,        //
                                           caf::reacts_to<upstream_failed>>;
 
 /// Owns the thread store; commits in groups.
-using journal_actor = caf::typed_actor<caf::reacts_to<load_thread>,   //
-                                       caf::reacts_to<find_answer>,   //
-                                       caf::reacts_to<store_turn>,    //
-                                       caf::reacts_to<ask_store>,     //
-                                       caf::reacts_to<change_thread>, //
-                                       caf::reacts_to<commit_group>,  //
+using journal_actor = caf::typed_actor<caf::reacts_to<load_thread>,     //
+                                       caf::reacts_to<find_answer>,     //
+                                       caf::reacts_to<store_turn>,      //
+                                       caf::reacts_to<ask_store>,       //
+                                       caf::reacts_to<change_thread>,   //
+                                       caf::reacts_to<change_accounts>, //
+                                       caf::reacts_to<note_usage>,      //
+                                       caf::reacts_to<note_key_use>,    //
+                                       caf::reacts_to<notes_due>,       //
+                                       caf::reacts_to<commit_group>,    //
                                        caf::reacts_to<queue_tick>>;
 
 } // namespace lang_agent

@@ -228,13 +228,36 @@ struct change_thread {
   std::shared_ptr<void> in_conversation = {}; ///< see `turn::in_conversation`
 };
 
+/// A change of tenants and keys.
+struct change_accounts {
+  admin_change change;
+  store_client_actor reply_to = {}; ///< gets a `store_answer`; null: nobody waits for it
+  journal_place place = {};
+};
+
+/// Usage that belongs to no stored turn. It goes with the next group, or by itself within a second:
+/// a crash loses no more than that.
+struct note_usage {
+  add_usage rows;
+  journal_place place = {};
+};
+
+/// Likewise the last uses of keys.
+struct note_key_use {
+  touch_keys used;
+  journal_place place = {};
+};
+
+/// To itself: what was noted may have waited long enough.
+struct notes_due {};
+
 /// To itself: everything that was in the mailbox when the first change came is in the group now.
 struct commit_group {};
 
 // -- to a request about threads
 // --------------------------------------------------------------------
 
-/// Answer of the journal to `ask_store` and `change_thread`.
+/// Answer of the journal to `ask_store`, `change_thread` and `change_accounts`.
 struct store_answer {
   std::variant<failure, query_result, change_result> result;
 };
@@ -280,6 +303,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::thread_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::find_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::ask_store)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::change_thread)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::change_accounts)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::note_usage)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::note_key_use)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::notes_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::commit_group)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::store_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(lang_agent::body_arrived)

@@ -3,8 +3,10 @@
 /// Times are in milliseconds of Unix time.
 #pragma once
 
+#include "messages/accounts.hpp"
 #include "messages/chat.hpp"
 #include "messages/thread_key.hpp"
+#include "messages/unix_time.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -15,10 +17,6 @@
 #include <vector>
 
 namespace lang_agent {
-
-using unix_ms = std::int64_t;
-
-unix_ms unix_now();
 
 /// How much of a thread one prompt may hold.
 struct context_limits {
@@ -54,6 +52,12 @@ struct turn_record {
   std::string idempotency_key = {}; ///< empty: the client sent none
   unix_ms key_since = 0;            ///< older uses of the key do not count
   std::string answer = {};          ///< the plain answer as JSON; empty: none is kept
+
+  std::optional<usage_row> usage = {}; ///< added together with the turn
+  // What its tenant may have; 0: unlimited. A turn is refused that would make a thread too many, or
+  // that comes when there are as many bytes as there may be: its own may go beyond that.
+  std::size_t max_threads = 0;
+  std::size_t max_stored_bytes = 0; ///< see `tenant_totals`
 };
 
 /// Asks for the answer that was given to the same request before.
@@ -147,8 +151,8 @@ struct expired_threads {
   std::string after = {}; ///< where to go on; empty: that was the last
 };
 
-using store_query =
-    std::variant<find_thread, list_threads, list_messages, read_thread, find_expired>;
+using store_query = std::variant<find_thread, list_threads, list_messages, read_thread,
+                                 find_expired, list_accounts, list_audit, read_usage, read_totals>;
 
 // -- changes of the store -------------------------------------------------------------------------
 
@@ -164,6 +168,9 @@ struct fork_thread {
   thread_key target;
   std::optional<std::uint64_t> up_to = {}; ///< number of the last live message to take
   unix_ms at = 0;
+  // What the tenant may have, the new thread included; 0: unlimited.
+  std::size_t max_threads = 0;
+  std::size_t max_stored_bytes = 0;
 };
 
 /// Unset values remove their names.
@@ -187,14 +194,18 @@ struct finish_import {
   thread_key key;
   thread_info info;           ///< created, updated, turns, metadata and instructions count
   std::uint64_t messages = 0; ///< that must have come; 0: any number
+  // What the tenant may have, the new thread included; 0: unlimited.
+  std::size_t max_threads = 0;
+  std::size_t max_stored_bytes = 0;
 };
 
 struct discard_import {
   std::string import;
 };
 
-using store_change = std::variant<turn_record, delete_thread, fork_thread, change_metadata,
-                                  import_messages, finish_import, discard_import>;
+using store_change =
+    std::variant<turn_record, delete_thread, fork_thread, change_metadata, import_messages,
+                 finish_import, discard_import, admin_change, add_usage, touch_keys>;
 
 /// Why a change was not made. All others of its group are not touched by that.
 enum class refusal : std::uint8_t {
@@ -205,13 +216,19 @@ enum class refusal : std::uint8_t {
   thread_full,       ///< it has more messages than an engine can number
   key_used,          ///< the idempotency key belongs to another turn
   too_much_metadata, ///< more than `max_metadata_pairs`
+  too_many_threads,  ///< the tenant has as many as it may
+  too_many_bytes,    ///< the tenant has as many as it may, or a fork or an import would go beyond
+  no_account,        ///< there is no such tenant or key to remove
+  key_taken,         ///< another key has the same digest
 };
 
 /// `thread_info`: of a fork, a change of metadata, or a finished import.
 using change_result = std::variant<std::monostate, thread_info, refusal>;
 
 /// Unset: there is no such thread, or the cursor is none of the list.
-using query_result = std::variant<std::monostate, thread_info, page<thread_info>,
-                                  page<stored_message>, thread_with_messages, expired_threads>;
+using query_result =
+    std::variant<std::monostate, thread_info, page<thread_info>, page<stored_message>,
+                 thread_with_messages, expired_threads, stored_accounts, page<audit_entry>,
+                 page<usage_row>, tenant_totals>;
 
 } // namespace lang_agent

@@ -19,8 +19,8 @@ std::vector<error_kind> all_kinds() {
 
 CAF_TEST(every kind has a status and a type) {
   const std::set<std::string_view> types{"invalid_request_error", "rate_limit_error",
-                                         "service_unavailable_error", "server_error",
-                                         "upstream_error"};
+                                         "insufficient_quota",    "service_unavailable_error",
+                                         "server_error",          "upstream_error"};
   for (const auto kind : all_kinds()) {
     const auto& contract = contract_of(kind);
     CAF_MESSAGE(static_cast<int>(kind));
@@ -29,7 +29,8 @@ CAF_TEST(every kind has a status and a type) {
     CAF_CHECK(types.contains(contract.type));
     // Who is at fault shows in both.
     CAF_CHECK_EQUAL(contract.status < 500, contract.type == "invalid_request_error"
-                                               || contract.type == "rate_limit_error");
+                                               || contract.type == "rate_limit_error"
+                                               || contract.type == "insufficient_quota");
     CAF_CHECK_EQUAL(contract.status == 429, contract.type == "rate_limit_error");
     CAF_CHECK_EQUAL(contract.status == 503, contract.type == "service_unavailable_error");
   }
@@ -69,6 +70,8 @@ CAF_TEST(kinds of threads and storage have the status that clients know) {
       {error_kind::thread_exists, 409, "thread_exists"},
       {error_kind::thread_changed, 409, "thread_changed"},
       {error_kind::idempotency_key_conflict, 409, "idempotency_key_conflict"},
+      {error_kind::too_many_threads, 403, "thread_limit_reached"},
+      {error_kind::too_many_bytes, 403, "storage_limit_reached"},
       {error_kind::storage_unavailable, 503, "storage_unavailable"},
       {error_kind::client_gone, 499, "client_closed_request"},
       {error_kind::context_too_long, 400, "context_length_exceeded"},
