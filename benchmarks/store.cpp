@@ -57,17 +57,26 @@ turn_record turn_of(const thread_key& key, std::uint64_t version) {
   return out;
 }
 
+/// What a turn used: of 16 tenants, each with one key and one model.
+usage_row usage_of(std::size_t turn) {
+  return {{"tenant-" + std::to_string(turn % 16), "key", "model", 20'000},
+          {.requests = 1, .prompt_tokens = 100, .completion_tokens = 50, .cost = 7}};
+}
+
 /// Turns of 1,000 threads in turn, so many per transaction.
-void commit_turns(benchmark::State& state, store::durability durable) {
+void commit_turns(benchmark::State& state, store::durability durable, bool with_usage = false) {
   const scratch dir;
   const auto store = store::open_sqlite_store(dir.path / "db", durable);
   constexpr std::size_t threads = 1000;
   std::size_t next = 0;
   for (auto _ : state) {
     std::vector<store_change> group;
-    for (std::int64_t i = 0; i < state.range(0); ++i, ++next)
-      group.emplace_back(
-          turn_of({"tenant", "thread-" + std::to_string(next % threads)}, next / threads));
+    for (std::int64_t i = 0; i < state.range(0); ++i, ++next) {
+      auto turn = turn_of({"tenant", "thread-" + std::to_string(next % threads)}, next / threads);
+      if (with_usage)
+        turn.usage = usage_of(next);
+      group.emplace_back(std::move(turn));
+    }
     benchmark::DoNotOptimize(store->commit(group));
   }
   state.counters["turns/s"] =
@@ -79,6 +88,12 @@ BENCHMARK_CAPTURE(commit_turns, full, store::durability::full)
     ->Arg(256)
     ->UseRealTime();
 BENCHMARK_CAPTURE(commit_turns, os, store::durability::os)
+    ->Arg(1)
+    ->Arg(16)
+    ->Arg(256)
+    ->UseRealTime();
+
+BENCHMARK_CAPTURE(commit_turns, os_with_usage, store::durability::os, true)
     ->Arg(1)
     ->Arg(16)
     ->Arg(256)

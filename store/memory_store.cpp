@@ -1,5 +1,7 @@
 #include "store/memory_store.hpp"
 
+#include "store/quota.hpp"
+
 #include <utility>
 #include <variant>
 
@@ -114,6 +116,10 @@ query_result memory_store::answer(const find_expired& query) const {
   return out;
 }
 
+query_result memory_store::answer(const read_totals& query) const {
+  return accounts_.totals(query.tenant);
+}
+
 // -- changes --------------------------------------------------------------------------------------
 
 change_result memory_store::apply(const turn_record& turn) {
@@ -123,6 +129,9 @@ change_result memory_store::apply(const turn_record& turn) {
   if (!turn.idempotency_key.empty()
       && replays_.find_key(turn.key.tenant, turn.idempotency_key, turn.key_since))
     return refusal::key_used;
+  const tenant_totals added{x ? 0u : 1u, stored_bytes(turn.messages)};
+  if (const auto why = over_limit(turn, accounts_.totals(turn.key.tenant), {added.threads, 0}))
+    return *why;
   if (turn.keep > (x ? x->live_count() : 0))
     throw storage_error{"a turn keeps more messages than its thread has"};
   if (!x) {
@@ -133,6 +142,9 @@ change_result memory_store::apply(const turn_record& turn) {
   undo_.emplace_back([x, before = x->append(turn)] { x->undo_turn(before); });
   if (!turn.answer.empty())
     keep_answer(turn);
+  accounts_.add_totals(turn.key.tenant, added);
+  if (turn.usage)
+    accounts_.apply(add_usage{{*turn.usage}});
   return {};
 }
 
@@ -143,6 +155,7 @@ change_result memory_store::apply(const delete_thread& change) {
   if (change.updated_before != 0 && x->info.updated >= change.updated_before)
     return {};
   remove(change.key);
+  accounts_.take_totals(change.key.tenant, {1, x->bytes()});
   undo_.emplace_back([this, answers = replays_.take(change.key)] {
     for (const auto& [where, entry] : answers)
       replays_.insert(where, entry);
@@ -159,12 +172,16 @@ change_result memory_store::apply(const fork_thread& change) {
   const auto count = change.up_to ? source->live_up_to(*change.up_to) : source->live_count();
   if (!count)
     return refusal::no_message;
+  const tenant_totals added{1, source->live_bytes(*count)};
+  if (const auto why = over_limit(change, accounts_.totals(change.target.tenant), added))
+    return *why;
   auto x = make_thread();
   x->version = 1;
   x->info.created = x->info.updated = change.at;
   x->info.instructions = source->info.instructions;
   x->info.metadata = source->info.metadata;
   x->copy_live(*source, *count);
+  accounts_.add_totals(change.target.tenant, added);
   insert(change.target, x);
   return x->info;
 }
@@ -199,6 +216,9 @@ change_result memory_store::apply(const finish_import& change) {
   auto x = import_of(change.import);
   if (change.messages != 0 && change.messages != (x ? x->message_count() : 0))
     return refusal::no_thread;
+  const tenant_totals added{1, x ? x->bytes() : 0};
+  if (const auto why = over_limit(change, accounts_.totals(change.key.tenant), added))
+    return *why;
   if (x)
     apply(discard_import{change.import});
   else
@@ -209,6 +229,7 @@ change_result memory_store::apply(const finish_import& change) {
   x->info.turns = change.info.turns;
   x->info.metadata = change.info.metadata;
   x->info.instructions = change.info.instructions;
+  accounts_.add_totals(change.key.tenant, added);
   insert(change.key, x);
   return x->info;
 }

@@ -1,6 +1,7 @@
 /// Threads in memory: gone with the process.
 #pragma once
 
+#include "store/memory_accounts.hpp"
 #include "store/memory_replays.hpp"
 #include "store/memory_thread.hpp"
 #include "store/thread_store.hpp"
@@ -32,6 +33,12 @@ private:
   query_result answer(const list_messages& query) const;
   query_result answer(const read_thread& query) const;
   query_result answer(const find_expired& query) const;
+  query_result answer(const read_totals& query) const;
+
+  template <class Query>
+  query_result answer(const Query& query) const {
+    return accounts_.answer(query);
+  }
 
   change_result apply(const turn_record& turn);
   change_result apply(const delete_thread& change);
@@ -40,6 +47,11 @@ private:
   change_result apply(const import_messages& change);
   change_result apply(const finish_import& change);
   change_result apply(const discard_import& change);
+
+  template <class Change>
+  change_result apply(const Change& change) {
+    return accounts_.apply(change);
+  }
 
   thread_ptr find(const thread_key& key) const;
   thread_ptr import_of(const std::string& name) const;
@@ -51,12 +63,13 @@ private:
   void keep_answer(const turn_record& turn);
   void undo();
 
+  std::vector<std::function<void()>> undo_; ///< takes back the commit so far, last change first
+  memory_accounts accounts_{undo_};
   std::unordered_map<thread_key, thread_ptr> threads_;
   std::unordered_map<std::string, ranking> rankings_; ///< by tenant
   std::unordered_map<std::string, thread_ptr> imports_;
   memory_replays replays_;
   std::uint64_t last_rank_ = 0;
-  std::vector<std::function<void()>> undo_; ///< takes back the commit so far, last change first
 };
 
 } // namespace lang_agent::store

@@ -1,6 +1,7 @@
 #include "store/memory_thread.hpp"
 
 #include "store/history_window.hpp"
+#include "store/quota.hpp"
 
 #include <algorithm>
 #include <ranges>
@@ -52,6 +53,20 @@ std::optional<std::size_t> memory_thread::live_up_to(std::uint64_t number) const
   if (found == live_.end() || *found + 1 != number)
     return std::nullopt;
   return static_cast<std::size_t>(found - live_.begin()) + 1;
+}
+
+std::uint64_t memory_thread::live_bytes(std::size_t count) const {
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < count; ++i)
+    out += stored_bytes(live(i));
+  return out;
+}
+
+std::uint64_t memory_thread::bytes() const {
+  std::uint64_t out = 0;
+  for (const auto& x : messages_)
+    out += stored_bytes(*x.message);
+  return out;
 }
 
 void memory_thread::copy_live(const memory_thread& from, std::size_t count) {

@@ -120,9 +120,21 @@ void database::bind(sqlite3_stmt* statement, int index, blob x) {
 }
 
 void database::bind(sqlite3_stmt* statement, int index, nullable x) {
-  if (!x.text.empty())
+  if (x.text.empty())
+    bind_null(statement, index);
+  else
     bind(statement, index, x.text);
-  else if (sqlite3_bind_null(statement, index) != SQLITE_OK)
+}
+
+void database::bind(sqlite3_stmt* statement, int index, optional_text x) {
+  if (x.text)
+    bind(statement, index, std::string_view{*x.text});
+  else
+    bind_null(statement, index);
+}
+
+void database::bind_null(sqlite3_stmt* statement, int index) {
+  if (sqlite3_bind_null(statement, index) != SQLITE_OK)
     fail(handle_.get());
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +44,11 @@ struct blob {
 /// A text to bind, an empty one as NULL.
 struct nullable {
   std::string_view text;
+};
+
+/// A text to bind, an unset one as NULL.
+struct optional_text {
+  const std::optional<std::string>& text;
 };
 
 /// The rows of one execution of a statement. Its end makes the statement free for the next.
@@ -81,7 +87,8 @@ public:
   explicit database(const std::filesystem::path& file);
 
   /// Runs a statement. Arguments, one for each of its parameters, are integers,
-  /// `std::string_view` (text; what it points to must outlive the cursor), `nullable` or `blob`.
+  /// `std::string_view` (text; what it points to must outlive the cursor), `nullable`,
+  /// `optional_text` or `blob`.
   template <class... Args>
   cursor query(sql what, const Args&... args) {
     auto* statement = prepared(what);
@@ -133,6 +140,8 @@ private:
   void bind(sqlite3_stmt* statement, int index, std::int64_t x);
   void bind(sqlite3_stmt* statement, int index, std::string_view x);
   void bind(sqlite3_stmt* statement, int index, nullable x);
+  void bind(sqlite3_stmt* statement, int index, optional_text x);
+  void bind_null(sqlite3_stmt* statement, int index);
   void bind(sqlite3_stmt* statement, int index, blob x);
 
   std::unique_ptr<sqlite3, closer> handle_;

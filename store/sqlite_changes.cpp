@@ -1,4 +1,5 @@
 #include "store/packed_list.hpp"
+#include "store/quota.hpp"
 #include "store/sqlite_engine.hpp"
 
 namespace lang_agent::store::sqlite {
@@ -26,16 +27,16 @@ engine::thread_row engine::new_row(unix_ms at) {
 
 /// It was created when it was last updated.
 void engine::insert_row(const thread_key& key, const thread_row& row) {
-  db_.run("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row.id, key.tenant,
-          key.thread, row.version, row.updated, row.updated, row.turns, row.messages, row.tokens,
-          row.last_number, row.last_replay);
+  db_.run("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)", row.id,
+          key.tenant, key.thread, row.version, row.updated, row.updated, row.turns, row.messages,
+          row.tokens, row.last_number, row.last_replay, row.bytes);
 }
 
 void engine::update_row(const thread_row& row) {
   db_.run("UPDATE threads SET version = ?, updated = ?, turns = ?, messages = ?, tokens = ?, "
-          "last_number = ?, last_replay = ? WHERE id = ?",
+          "last_number = ?, last_replay = ?, bytes = ? WHERE id = ?",
           row.version, row.updated, row.turns, row.messages, row.tokens, row.last_number,
-          row.last_replay, row.id);
+          row.last_replay, row.bytes, row.id);
 }
 
 void engine::insert(kind table, std::int64_t id, const chat_message& x, unix_ms created) {
@@ -64,6 +65,8 @@ change_result engine::on(const turn_record& x) {
     return refusal::key_used;
   if (found && found->last_number + static_cast<std::int64_t>(x.messages.size()) > max_number)
     return refusal::thread_full;
+  if (const auto why = over_limit(x, totals_of(x.key.tenant).now, {.threads = found ? 0u : 1u}))
+    return *why;
 
   auto row = found ? *found : new_row(x.at);
   supersede(row, static_cast<std::int64_t>(x.keep));
@@ -71,13 +74,15 @@ change_result engine::on(const turn_record& x) {
     insert(kind::live, first_id(row.id) + ++row.last_number, *message, x.at);
   row.messages += static_cast<std::int64_t>(x.messages.size());
   row.tokens += tokens_of(x.messages);
+  const tenant_totals added{found ? 0u : 1u, stored_bytes(x.messages)};
+  row.bytes += static_cast<std::int64_t>(added.bytes);
   if (x.instructions) {
     if (found)
       drop_instructions(row.id);
     add_instructions(row.id, *x.instructions, x.at);
   }
   if (!x.answer.empty())
-    keep_answer(row, x);
+    keep_answer(row, x, added);
   ++row.version;
   ++row.turns;
   row.updated = x.at;
@@ -85,6 +90,10 @@ change_result engine::on(const turn_record& x) {
     update_row(row);
   else
     insert_row(x.key, row);
+  if (x.answer.empty())
+    add_totals(x.key.tenant, added);
+  if (x.usage)
+    usage_[x.usage->key] += x.usage->counts;
   return {};
 }
 
@@ -125,12 +134,24 @@ void engine::add_instructions(std::int64_t thread, const message_list& messages,
     insert(kind::instructions, ++id, *message, created);
 }
 
-void engine::keep_answer(thread_row& row, const turn_record& x) {
-  db_.run("INSERT INTO replays (thread, previous, at, request, key, answer) "
-          "VALUES (?, ?, ?, ?, ?, ?)",
-          row.id, row.last_replay, x.at, blob{digest_bytes{x.request}.view()},
-          nullable{x.idempotency_key}, x.answer);
-  row.last_replay = db_.last_id();
+/// Tells what the turn added, too, so that its totals need not be written with it.
+void engine::keep_answer(thread_row& row, const turn_record& x, const tenant_totals& added) {
+  const auto id = ++last_replay_;
+  db_.run("INSERT INTO replays VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", id, row.id, row.last_replay,
+          x.at, blob{digest_bytes{x.request}.view()}, nullable{x.idempotency_key}, x.answer,
+          static_cast<std::int64_t>(added.threads), static_cast<std::int64_t>(added.bytes));
+  row.last_replay = id;
+  auto& totals = change_totals(x.key.tenant);
+  totals.threads += added.threads;
+  totals.bytes += added.bytes;
+  ++uncounted_turns_;
+}
+
+void engine::add_totals(const std::string& tenant, const tenant_totals& added) {
+  auto& totals = change_totals(tenant);
+  totals.threads += added.threads;
+  totals.bytes += added.bytes;
+  must_count_ = true;
 }
 
 // -- the thread API -------------------------------------------------------------------------------
@@ -139,8 +160,11 @@ change_result engine::on(const delete_thread& x) {
   const auto row = find_row(x.key);
   if (!row)
     return x.may_be_missing ? change_result{} : refusal::no_thread;
-  if (x.updated_before == 0 || row->updated < x.updated_before)
-    move_to_trash(row->id);
+  if (x.updated_before != 0 && row->updated >= x.updated_before)
+    return {};
+  move_to_trash(row->id);
+  // Added modulo 2^64, what is negative takes away.
+  add_totals(x.key.tenant, {~std::uint64_t{0}, static_cast<std::uint64_t>(-row->bytes)});
   return {};
 }
 
@@ -164,6 +188,13 @@ change_result engine::on(const fork_thread& x) {
     if (*x.up_to == 0 || !rows.next())
       return refusal::no_message;
   }
+  // Only where it may matter the messages are read for their size alone.
+  tenant_totals added{1, static_cast<std::uint64_t>(source->bytes)};
+  if (over_limit(x, totals_of(x.target.tenant).now, added)) {
+    added.bytes = live_bytes(*source, last);
+    if (const auto why = over_limit(x, totals_of(x.target.tenant).now, added))
+      return *why;
+  }
   auto row = new_row(x.at);
   {
     // One by one: SQLite would gather them all before it wrote the first into the same table.
@@ -175,6 +206,7 @@ change_result engine::on(const fork_thread& x) {
       insert(kind::live, first_id(row.id) + ++row.last_number, *message, rows.integer(0));
       ++row.messages;
       row.tokens += message->tokens;
+      row.bytes += static_cast<std::int64_t>(stored_bytes(*message));
       row.turns += message->who == role::assistant;
     }
   }
@@ -183,7 +215,17 @@ change_result engine::on(const fork_thread& x) {
   insert_row(x.target, row);
   db_.run("UPDATE threads SET metadata = (SELECT metadata FROM threads WHERE id = ?) WHERE id = ?",
           source->id, row.id);
+  add_totals(x.target.tenant, {1, static_cast<std::uint64_t>(row.bytes)});
   return *read_info(x.target);
+}
+
+/// Of the thread's live messages up to the one with the id `last`.
+std::uint64_t engine::live_bytes(const thread_row& row, std::int64_t last) {
+  auto rows = db_.query("SELECT coalesce(sum(length(CAST(json AS BLOB)) "
+                        "+ coalesce(length(CAST(reasoning AS BLOB)), 0)), 0) "
+                        "FROM messages WHERE id BETWEEN ? AND ?",
+                        first_id(row.id), last);
+  return rows.next() ? rows.natural(0) : 0;
 }
 
 change_result engine::on(const change_metadata& x) {
@@ -212,6 +254,7 @@ change_result engine::on(const import_messages& x) {
     const auto id = first_id(row.id) + ++row.last_number;
     insert(message.superseded ? kind::superseded : kind::live, id, *message.message,
            message.created);
+    row.bytes += static_cast<std::int64_t>(stored_bytes(*message.message));
     if (!message.superseded) {
       ++row.messages;
       row.tokens += message.message->tokens;
@@ -231,6 +274,9 @@ change_result engine::on(const finish_import& x) {
   const auto found = find_row(key);
   if (x.messages != 0 && x.messages != static_cast<std::uint64_t>(found ? found->last_number : 0))
     return refusal::no_thread;
+  const tenant_totals added{1, static_cast<std::uint64_t>(found ? found->bytes : 0)};
+  if (const auto why = over_limit(x, totals_of(x.key.tenant).now, added))
+    return *why;
   const auto row = found ? *found : new_row(0);
   if (!found)
     insert_row(key, row);
@@ -240,6 +286,7 @@ change_result engine::on(const finish_import& x) {
           "turns = ?, metadata = ? WHERE id = ?",
           x.key.tenant, x.key.thread, x.info.created, x.info.updated,
           static_cast<std::int64_t>(x.info.turns), nullable{metadata}, row.id);
+  add_totals(x.key.tenant, added);
   return *read_info(x.key);
 }
 

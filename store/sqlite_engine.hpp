@@ -5,7 +5,12 @@
 #include "store/sqlite_store.hpp"
 
 #include <array>
+#include <map>
 #include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
 
 namespace lang_agent::store::sqlite {
 
@@ -42,7 +47,16 @@ private:
     std::int64_t tokens = 0;
     std::int64_t last_number = 0;
     std::int64_t last_replay = 0;
+    std::int64_t bytes = 0; ///< of its messages, see `tenant_totals`
   };
+
+  struct cached_totals {
+    tenant_totals now = {};
+    bool uncounted = false; ///< the file's row is older
+  };
+
+  /// Whom a change of accounts was about.
+  using tenant_or_refusal = std::variant<std::string, refusal>;
 
   /// Which of the three tables of messages; they have the same columns.
   enum class kind { live, superseded, instructions };
@@ -86,8 +100,38 @@ private:
   void insert(kind table, std::int64_t id, const chat_message& x, unix_ms created);
   void drop_instructions(std::int64_t thread);
   void add_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
-  void keep_answer(thread_row& row, const turn_record& x);
+  void keep_answer(thread_row& row, const turn_record& x, const tenant_totals& added);
+  void add_totals(const std::string& tenant, const tenant_totals& added);
   void move_to_trash(std::int64_t thread);
+
+  std::uint64_t live_bytes(const thread_row& row, std::int64_t last);
+
+  // Accounts and usage (sqlite_accounts.cpp).
+  change_result on(const admin_change& x);
+  change_result on(const add_usage& x);
+  change_result on(const touch_keys& x);
+  tenant_or_refusal make(const put_tenant& x);
+  tenant_or_refusal make(const remove_tenant& x);
+  tenant_or_refusal make(const put_key& x);
+  tenant_or_refusal make(const remove_key& x);
+
+  query_result on(const list_accounts& x);
+  query_result on(const list_audit& x);
+  query_result on(const read_usage& x);
+  std::optional<std::int32_t> next_day(std::int64_t first, std::int64_t last);
+  void read_usage_of(std::int32_t day, const read_usage& x, page<usage_row>& out);
+
+  void write_usage();
+
+  // Totals (sqlite_totals.cpp).
+  query_result on(const read_totals& x);
+  cached_totals& totals_of(const std::string& tenant);
+  tenant_totals& change_totals(const std::string& tenant);
+  void write_totals_if_due();
+  void keep_sums();
+  void undo_sums();
+  void count_turns();
+  void find_uncounted_turns();
 
   // Clearing away (sqlite_sweep.cpp).
   bool sweep_replays(unix_ms before);
@@ -98,6 +142,13 @@ private:
   database db_;
   bool in_use_ = false;          ///< there were turns since the last sweep
   std::int64_t last_thread_ = 0; ///< the highest id of a thread, given to one or not
+  std::int64_t last_replay_ = 0; ///< the highest id of an answer, never given to another one
+
+  std::unordered_map<std::string, cached_totals> totals_; ///< by tenant; those that were needed
+  std::vector<std::pair<std::string, cached_totals>> totals_before_; ///< undoes the transaction
+  std::size_t uncounted_turns_ = 0;         ///< at most so many answers are not counted yet
+  bool must_count_ = false;                 ///< this transaction writes the totals
+  std::map<usage_key, usage_counts> usage_; ///< that this transaction adds
 };
 
 /// The message that a row holds, its columns beginning at `first` in the order of the schema.

@@ -26,12 +26,13 @@ thread_info read_facts(const cursor& row) {
 
 std::optional<engine::thread_row> engine::find_row(const thread_key& key) {
   auto rows = db_.query("SELECT id, version, updated, turns, messages, tokens, last_number, "
-                        "last_replay FROM threads WHERE tenant = ? AND name = ?",
+                        "last_replay, bytes FROM threads WHERE tenant = ? AND name = ?",
                         key.tenant, key.thread);
   if (!rows.next())
     return std::nullopt;
-  return thread_row{rows.integer(0), rows.integer(1), rows.integer(2), rows.integer(3),
-                    rows.integer(4), rows.integer(5), rows.integer(6), rows.integer(7)};
+  return thread_row{rows.integer(0), rows.integer(1), rows.integer(2),
+                    rows.integer(3), rows.integer(4), rows.integer(5),
+                    rows.integer(6), rows.integer(7), rows.integer(8)};
 }
 
 // -- loading --------------------------------------------------------------------------------------

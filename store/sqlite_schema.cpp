@@ -65,8 +65,77 @@ CREATE INDEX replays_by_key ON replays (key) WHERE key IS NOT NULL;
          + message_table("superseded") + message_table("instructions");
 }
 
+/// Accounts, usage, and what tenants have in the store. `usage` is in order of days: what is
+/// written today lies together, on few pages. A replay tells what its turn added to the totals.
+std::string version_2() {
+  return R"sql(
+CREATE TABLE tenants (
+  id TEXT PRIMARY KEY,
+  settings TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE keys (
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  digest BLOB NOT NULL UNIQUE,
+  label TEXT NOT NULL,
+  hint TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  expires INTEGER NOT NULL,
+  disabled INTEGER NOT NULL,
+  last_used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  who TEXT NOT NULL,
+  action TEXT NOT NULL,
+  object TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  tenant TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_of_object ON audit (object);
+CREATE INDEX audit_of_tenant ON audit (tenant);
+
+CREATE TABLE usage (
+  day INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  key TEXT NOT NULL,
+  model TEXT NOT NULL,
+  requests INTEGER NOT NULL,
+  estimated INTEGER NOT NULL,
+  cancelled INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  completion_tokens INTEGER NOT NULL,
+  cost INTEGER NOT NULL,
+  PRIMARY KEY (day, tenant, key, model)
+) STRICT, WITHOUT ROWID;
+
+-- Totals lack the turns whose answers come after that one.
+CREATE TABLE counted (replay INTEGER NOT NULL) STRICT;
+INSERT INTO counted SELECT coalesce(max(id), 0) FROM replays;
+ALTER TABLE replays ADD COLUMN new_thread INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE replays ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE totals (
+  tenant TEXT PRIMARY KEY,
+  threads INTEGER NOT NULL,
+  bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE threads ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE threads SET bytes =
+  (SELECT coalesce(sum(length(CAST(json AS BLOB)) + coalesce(length(CAST(reasoning AS BLOB)), 0)), 0)
+   FROM messages WHERE messages.id BETWEEN threads.id << 24 AND (threads.id << 24) + 16777215) +
+  (SELECT coalesce(sum(length(CAST(json AS BLOB)) + coalesce(length(CAST(reasoning AS BLOB)), 0)), 0)
+   FROM superseded WHERE superseded.id BETWEEN threads.id << 24 AND (threads.id << 24) + 16777215);
+INSERT INTO totals SELECT tenant, count(*), sum(bytes) FROM threads WHERE tenant <> '' GROUP BY tenant;
+)sql";
+}
+
 /// The n-th one leads from version n to version n + 1.
-constexpr std::array migrations{&version_1};
+constexpr std::array migrations{&version_1, &version_2};
 constexpr auto newest = static_cast<std::int64_t>(migrations.size());
 
 std::int64_t read_number(database& db, sql question) {

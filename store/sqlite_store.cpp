@@ -43,6 +43,7 @@ engine::engine(const std::filesystem::path& file, durability durable) : db_(file
   configure(db_, durable);
   migrate(db_);
   last_thread_ = highest_thread(db_);
+  find_uncounted_turns();
   // Imports that a crash left behind are nobody's any more.
   db_.run("UPDATE threads SET name = 'trash:' || id "
           "WHERE tenant = '' AND name >= 'import:' AND name < 'import;'");
@@ -52,10 +53,18 @@ std::vector<change_result> engine::commit(std::span<const store_change> changes)
   std::vector<change_result> out;
   out.reserve(changes.size());
   in_use_ = true;
-  transaction all{db_};
-  for (const auto& change : changes)
-    out.push_back(std::visit([this](const auto& x) { return on(x); }, change));
-  all.commit();
+  try {
+    transaction all{db_};
+    for (const auto& change : changes)
+      out.push_back(std::visit([this](const auto& x) { return on(x); }, change));
+    write_usage();
+    write_totals_if_due();
+    all.commit();
+  } catch (...) {
+    undo_sums();
+    throw;
+  }
+  keep_sums();
   return out;
 }
 

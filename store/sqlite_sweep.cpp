@@ -26,6 +26,7 @@ private:
 } // namespace
 
 bool engine::sweep(unix_ms replays_before) {
+  count_turns();
   const bool more_replays = sweep_replays(replays_before);
   const bool more_trash = sweep_trash();
   const bool more = more_replays || more_trash;

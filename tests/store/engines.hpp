@@ -104,6 +104,36 @@ inline void print(std::ostream& out, const thread_info& x) {
   print(out, x.instructions);
 }
 
+inline void print(std::ostream& out, const stored_accounts& x) {
+  out << "accounts";
+  for (const auto& t : x.tenants)
+    out << "\n  tenant " << t.id << ' ' << t.settings;
+  for (const auto& k : x.keys) {
+    out << "\n  key " << k.id << " of " << k.tenant << " digest=";
+    for (const auto byte : k.digest)
+      out << static_cast<int>(byte) << '.';
+    out << " label=" << k.label << " hint=" << k.hint << " created=" << k.created
+        << " expires=" << k.expires << " disabled=" << k.disabled << " last_used=" << k.last_used;
+  }
+}
+
+inline void print(std::ostream& out, const audit_entry& x) {
+  out << "\n  #" << x.number << " at=" << x.at << " who=" << x.who << " action=" << x.action
+      << " object=" << x.object << " detail=" << x.detail << " tenant=" << x.tenant;
+}
+
+inline void print(std::ostream& out, const usage_row& x) {
+  out << "\n  " << x.key.tenant << '/' << x.key.key << '/' << x.key.model << '/' << x.key.day
+      << ": requests=" << x.counts.requests << " estimated=" << x.counts.estimated
+      << " cancelled=" << x.counts.cancelled << " failed=" << x.counts.failed
+      << " prompt=" << x.counts.prompt_tokens << " completion=" << x.counts.completion_tokens
+      << " cost=" << x.counts.cost;
+}
+
+inline void print(std::ostream& out, const tenant_totals& x) {
+  out << "threads=" << x.threads << " bytes=" << x.bytes;
+}
+
 template <class T>
 void print(std::ostream& out, const page<T>& x) {
   out << "page of " << x.data.size() << (x.has_more ? ", more follow" : "");
@@ -128,8 +158,9 @@ inline void print(std::ostream& out, std::monostate) {
 }
 
 inline void print(std::ostream& out, refusal x) {
-  const char* names[] = {"no_thread",   "no_message", "thread_exists",    "thread_changed",
-                         "thread_full", "key_used",   "too_much_metadata"};
+  const char* names[] = {"no_thread",      "no_message", "thread_exists",     "thread_changed",
+                         "thread_full",    "key_used",   "too_much_metadata", "too_many_threads",
+                         "too_many_bytes", "no_account", "key_taken"};
   out << "refused: " << names[static_cast<std::size_t>(x)];
 }
 

@@ -2,6 +2,9 @@
 /// are compared with.
 #pragma once
 
+#include "tests/store/naive_accounts.hpp"
+#include "tests/store/naive_rules.hpp"
+
 #include "store/thread_store.hpp"
 
 #include <algorithm>
@@ -21,7 +24,7 @@ public:
     if (!x)
       return {};
     const auto all = live(*x);
-    const auto skipped = all.size() - newest(all, limits);
+    const auto skipped = all.size() - naive::newest(all, limits);
     return {x->version,
             x->instructions,
             {all.begin() + static_cast<std::ptrdiff_t>(skipped), all.end()},
@@ -112,6 +115,7 @@ private:
     std::vector<replay> replays = {};
     std::vector<piece_list> imports = {};
     std::uint64_t births = 0;
+    naive_accounts accounts = {};
   };
 
   // -- queries
@@ -196,6 +200,8 @@ private:
       if (!turn.idempotency_key.empty() && x.name == turn.idempotency_key
           && x.key.tenant == turn.key.tenant && x.at >= turn.key_since)
         return refusal::key_used;
+    if (const auto why = naive::too_much(turn, totals(turn.key.tenant), !old, {}))
+      return *why;
     if (turn.keep > (old ? live(*old).size() : 0))
       throw store::storage_error{"keeps too many"};
     if (!old)
@@ -214,6 +220,8 @@ private:
     x.updated = turn.at;
     if (!turn.answer.empty())
       now_.replays.push_back({turn.key, turn.request, turn.idempotency_key, turn.at, turn.answer});
+    if (turn.usage)
+      apply(add_usage{{*turn.usage}});
     return {};
   }
 
@@ -244,16 +252,18 @@ private:
         return refusal::no_message;
     }
     x.key = change.target;
-    x.born = ++now_.births;
     x.version = 1;
     x.created = x.updated = change.at;
     x.turns = 0;
+    if (const auto why = naive::too_much(change, totals(change.target.tenant), true, x.messages))
+      return *why;
     std::uint64_t number = 0;
     for (auto& m : x.messages) {
       m.number = ++number;
       if (m.message->who == role::assistant)
         ++x.turns;
     }
+    x.born = ++now_.births;
     now_.threads.push_back(x);
     return info(x);
   }
@@ -289,6 +299,12 @@ private:
       return refusal::thread_exists;
     if (change.messages != 0 && change.messages != messages_of_import(change.import))
       return refusal::no_thread;
+    std::vector<stored_message> messages;
+    for (const auto& x : now_.imports)
+      if (x.name == change.import)
+        messages = x.messages;
+    if (const auto why = naive::too_much(change, totals(change.key.tenant), true, messages))
+      return *why;
     const auto pieces = import_of(change.import);
     apply(discard_import{change.import});
     now_.threads.push_back({change.key, pieces.born, 1, change.info.created, change.info.updated,
@@ -300,6 +316,33 @@ private:
   change_result apply(const discard_import& change) {
     std::erase_if(now_.imports, [&](const piece_list& x) { return x.name == change.import; });
     return {};
+  }
+
+  /// What is no thread's.
+  template <class Query>
+  query_result answer(const Query& query) const {
+    return now_.accounts.answer(query);
+  }
+
+  template <class Change>
+  change_result apply(const Change& change) {
+    return now_.accounts.apply(change);
+  }
+
+  query_result answer(const read_totals& query) const {
+    return totals(query.tenant);
+  }
+
+  // -- totals
+
+  tenant_totals totals(const std::string& tenant) const {
+    tenant_totals out;
+    for (const auto& x : now_.threads)
+      if (x.key.tenant == tenant) {
+        out.threads += 1;
+        out.bytes += naive::bytes_of(x.messages);
+      }
+    return out;
   }
 
   // -- parts
@@ -360,34 +403,6 @@ private:
       out.tokens += m->tokens;
     }
     return out;
-  }
-
-  static bool begins_turn(const message_list& all, std::size_t at) {
-    return all[at]->who == role::user && (at == 0 || all[at - 1]->who != role::user);
-  }
-
-  /// The fewest messages that reach a limit, cut to whole turns, or one turn if there is none.
-  /// A thread begins with a turn, whatever its first message is.
-  static std::size_t newest(const message_list& all, const context_limits& limits) {
-    const auto reached = [&](std::size_t n) {
-      std::size_t tokens = 0;
-      for (auto i = all.size() - n; i < all.size(); ++i)
-        tokens += all[i]->tokens;
-      return (limits.max_messages != 0 && n >= limits.max_messages)
-             || (limits.max_tokens != 0 && tokens >= limits.max_tokens);
-    };
-    std::size_t full = 1;
-    while (full < all.size() && !reached(full))
-      ++full;
-    if (full >= all.size())
-      return all.size();
-    for (auto n = full; n > 0; --n)
-      if (begins_turn(all, all.size() - n))
-        return n;
-    auto n = full;
-    while (n < all.size() && !begins_turn(all, all.size() - n))
-      ++n;
-    return n;
   }
 
   state now_;

@@ -63,6 +63,7 @@ struct log_fixture {
         turn_record turn{.key = thread(i), .version = before.version + round, .messages = messages};
         turn.keep = before.history.size() + 2 * round;
         turn.answer = "answer";
+        turn.usage = usage_row{{"alice", std::to_string(i % 7), "m", 1}, {.requests = 1}};
         out.emplace_back(turn);
       }
     return out;
@@ -86,6 +87,8 @@ struct log_fixture {
     std::string out;
     for (std::size_t i = 0; i < count; ++i)
       out += text_of(x.load(thread(i), {}));
+    out += text_of(x.ask(read_totals{"alice"}));
+    out += text_of(x.ask(read_usage{.last_day = 9}));
     return out;
   }
 

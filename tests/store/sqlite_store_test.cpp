@@ -6,6 +6,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -17,6 +18,44 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string secret = "correct horse battery staple";
+
+/// As the first version wrote it: alice has two threads (one with a superseded message, reasoning,
+/// an umlaut and a zero), bob an empty one; an import and a deleted thread are nobody's.
+const std::string version_1_file = [] {
+  const auto messages = [](const std::string& table) {
+    return "CREATE TABLE " + table
+           + " (id INTEGER PRIMARY KEY, created INTEGER NOT NULL, role INTEGER NOT NULL, tokens "
+             "INTEGER NOT NULL, empty INTEGER NOT NULL, digest BLOB NOT NULL, calls TEXT, answers "
+             "TEXT, reasoning TEXT, json TEXT NOT NULL) STRICT;";
+  };
+  const auto message = [](const std::string& table, int thread, int number,
+                          const std::string& rest) {
+    return "INSERT INTO " + table + " VALUES ((" + std::to_string(thread) + " << 24) + "
+           + std::to_string(number) + ", 5, 2, 1, 0, zeroblob(16), NULL, NULL, " + rest + ");";
+  };
+  return "PRAGMA journal_mode = WAL;"
+         "CREATE TABLE threads (id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, "
+         "version INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL DEFAULT 0, updated INTEGER "
+         "NOT NULL DEFAULT 0, turns INTEGER NOT NULL DEFAULT 0, messages INTEGER NOT NULL DEFAULT "
+         "0, tokens INTEGER NOT NULL DEFAULT 0, last_number INTEGER NOT NULL DEFAULT 0, "
+         "last_replay INTEGER NOT NULL DEFAULT 0, metadata TEXT, UNIQUE (tenant, name)) STRICT;"
+         "CREATE INDEX threads_of_tenant ON threads (tenant);"
+         "CREATE TABLE replays (id INTEGER PRIMARY KEY, thread INTEGER NOT NULL, previous INTEGER "
+         "NOT NULL, at INTEGER NOT NULL, request BLOB NOT NULL, key TEXT, answer TEXT NOT NULL) "
+         "STRICT;"
+         "CREATE INDEX replays_by_key ON replays (key) WHERE key IS NOT NULL;"
+         + messages("messages") + messages("superseded") + messages("instructions")
+         + "INSERT INTO threads VALUES (1, 'alice', '1', 3, 5, 5, 2, 2, 2, 3, 0, NULL),"
+           "(2, 'alice', '2', 1, 5, 5, 1, 1, 1, 1, 0, '1:a1:b'),"
+           "(3, 'bob', '1', 1, 5, 5, 0, 0, 0, 0, 0, NULL),"
+           "(4, '', 'trash:4', 1, 5, 5, 0, 1, 1, 1, 0, NULL),"
+           "(5, '', 'import:x', 0, 5, 5, 0, 1, 1, 1, 0, NULL);"
+         + message("messages", 1, 1, "NULL, '{}'") + message("messages", 1, 3, "'\"ä\"', '{}'")
+         + message("superseded", 1, 2, "NULL, '{\"a\":1}' || char(0) || ' '")
+         + message("messages", 2, 1, "NULL, '{\"a\":1}'") + message("messages", 4, 1, "NULL, '{}'")
+         + message("messages", 5, 1, "NULL, '{}'") + message("instructions", 1, 1, "NULL, '{}'")
+         + "PRAGMA application_id = 1279354740; PRAGMA user_version = 1";
+}();
 
 /// A directory with a database.
 struct sqlite_fixture {
@@ -182,9 +221,38 @@ CAF_TEST(the database of a newer version is refused and stays as it was) {
   const auto before = files();
   CAF_CHECK(is_refused_because("written by a newer lang-agent (schema 99"));
   CAF_CHECK(files() == before);
-  make("PRAGMA user_version = 1");
+  make("PRAGMA user_version = 2");
   open();
   CAF_CHECK_EQUAL(words_of(store->load(alice, {}).history), "u1");
+}
+
+CAF_TEST(a file of version 1 gets what tenants have from its threads) {
+  make(version_1_file);
+  open();
+  // JSON and reasoning in bytes, not characters, and whatever follows a zero, too.
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{"alice"})),
+                  text_of(tenant_totals{2, (2 + 2 + 4 + 9) + 7}));
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{"bob"})), text_of(tenant_totals{1, 0}));
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{""})), text_of(tenant_totals{}));
+  const auto before = store->load(alice, {});
+  CAF_CHECK_EQUAL(before.version, 3u);
+  CAF_CHECK_EQUAL(before.history.size(), 2u);
+  CAF_CHECK_EQUAL(text_of(store->ask(list_accounts{})), "accounts");
+  // From here on all works as ever: each thread is taken off as it was counted.
+  turn_record more{.key = alice, .version = 3, .keep = 1, .messages = talk("u1"), .at = 1000};
+  more.usage = usage_row{{"alice", "k", "m", 1}, {.requests = 1}};
+  commit(more);
+  open();
+  const auto json = talk("u1").front()->json.size();
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{"alice"})),
+                  text_of(tenant_totals{2, 17 + 7 + json}));
+  commit(delete_thread{alice});
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{"alice"})), text_of(tenant_totals{1, 7}));
+  commit(delete_thread{alice_2});
+  sweep();
+  open();
+  CAF_CHECK_EQUAL(text_of(store->ask(read_totals{"alice"})), text_of(tenant_totals{}));
+  CAF_CHECK_EQUAL(std::get<page<usage_row>>(store->ask(read_usage{.last_day = 9})).data.size(), 1u);
 }
 
 CAF_TEST(what is no database is refused and stays as it was) {
@@ -225,6 +293,53 @@ CAF_TEST(a retry without a key is looked for among the newest answers) {
   commit(add(1000, "other"));
   CAF_CHECK_EQUAL(store->find_replay({alice, {1, 0}, "", 0}).answer, "");
   CAF_CHECK_EQUAL(store->find_replay({alice, {2, 0}, "", 0}).answer, "other");
+}
+
+CAF_TEST(totals are right at every start whatever was written of them) {
+  open();
+  std::uint64_t bytes = 0;
+  const auto turn = [&](std::uint64_t n) {
+    turn_record out{.key = {"alice", std::to_string(n % 7)}, .version = n / 7, .at = 1000};
+    out.messages = {message("user", std::string(n % 50, 'u'))};
+    out.answer = "answer";
+    bytes += out.messages[0]->json.size();
+    return store_change{out};
+  };
+  for (std::uint64_t n = 0; n < 1000;) {
+    // Groups of all sizes, up to more than may wait to be counted.
+    std::vector<store_change> group;
+    for (auto size = n % 11 == 0 ? 300 : n % 3 + 1; size > 0; --size)
+      group.push_back(turn(n++));
+    store->commit(group);
+    if (n % 5 == 0)
+      sweep(n % 2 == 0 ? 2000 : 0); // of all answers, or none
+    const auto expected = text_of(tenant_totals{std::min<std::uint64_t>(n, 7), bytes});
+    CAF_REQUIRE_EQUAL(text_of(store->ask(read_totals{"alice"})), expected);
+    if (n % 4 == 0)
+      open();
+    CAF_REQUIRE_EQUAL(text_of(store->ask(read_totals{"alice"})), expected);
+  }
+}
+
+CAF_TEST(totals of many tenants are right) {
+  open();
+  const auto tenant = [](int n) { return "tenant " + std::to_string(n); };
+  for (int begin = 0; begin < 3000; begin += 500) {
+    std::vector<store_change> group;
+    for (int n = begin; n < begin + 500; ++n) {
+      turn_record turn{.key = {tenant(n), "1"}, .messages = talk("u1")};
+      turn.answer = begin % 1000 == 0 ? "answer" : "";
+      group.emplace_back(turn);
+    }
+    store->commit(group);
+  }
+  const tenant_totals one{1, talk("u1").front()->json.size()};
+  for (const bool again : {false, true}) {
+    if (again)
+      open();
+    for (int n = 0; n < 3000; ++n)
+      CAF_REQUIRE_EQUAL(text_of(store->ask(read_totals{tenant(n)})), text_of(one));
+  }
 }
 
 CAF_TEST(a fork of a long thread has all of it) {
