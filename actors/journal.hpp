@@ -3,7 +3,11 @@
 /// Changes are committed in groups: whatever has come while the last commit was under way goes into
 /// the next one, so an idle journal commits at once and a busy one in large groups. A group that
 /// fails is tried again change by change, so that one that cannot be stored harms no other. Reads
-/// see what is committed; changes of whole threads that came before them are committed first.
+/// see what is committed; changes of whole threads and of accounts that came before them are
+/// committed first.
+///
+/// What nobody waits for (usage without a turn, last uses of keys) is summed up and goes with the
+/// next group, or by itself when it has waited for `note_delay`.
 #pragma once
 
 #include "messages/protocol.hpp"
@@ -23,6 +27,7 @@ struct journal_options {
   std::chrono::milliseconds replay_window{600'000}; ///< answers are kept so long for retries
   std::chrono::milliseconds sweep_interval{5'000};  ///< between two looks for what is to be cleared
   bool own_thread = true; ///< false: in the system's pool, for tests and stores that never block
+  std::chrono::milliseconds note_delay{1'000}; ///< what is noted waits so long for a group
 };
 
 journal_actor spawn_journal(caf::actor_system& system, std::unique_ptr<store::thread_store> store,

@@ -41,7 +41,8 @@ using request_inbox = received<answer_deltas, turn_committed, turn_replayed, tur
 using pool_inbox = received<order_ptr, order_cancelled, llm_client_idle, attempt_begun,
                             attempt_failed, queue_tick>;
 using client_inbox = received<llm_attempt, order_cancelled, credit_granted>;
-using journal_inbox = received<load_thread, find_answer, store_turn, ask_store, change_thread>;
+using journal_inbox = received<load_thread, find_answer, store_turn, ask_store, change_thread,
+                               change_accounts, note_usage, note_key_use>;
 using conversation_inbox =
     received<turn_ptr, turn_cancelled, change_thread, thread_loaded, answer_found, order_completed,
              order_failed, turn_stored, thread_changed>;
@@ -104,8 +105,9 @@ struct fixture : test_coordinator_fixture<> {
   journal_actor journal_probe(const std::shared_ptr<journal_inbox>& in) {
     return adopt(sys.spawn([in](journal_actor::pointer) -> journal_actor::behavior_type {
       return {collect<load_thread>(in), collect<find_answer>(in),   collect<store_turn>(in),
-              collect<ask_store>(in),   collect<change_thread>(in), [](commit_group) {},
-              [](queue_tick) {}};
+              collect<ask_store>(in),   collect<change_thread>(in), collect<change_accounts>(in),
+              collect<note_usage>(in),  collect<note_key_use>(in),  [](notes_due) {},
+              [](commit_group) {},      [](queue_tick) {}};
     }));
   }
 

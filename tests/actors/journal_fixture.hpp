@@ -122,6 +122,20 @@ struct journal_fixture : fixture {
     return std::get<query_result>(result);
   }
 
+  /// What is stored; the question itself has everything committed that was noted.
+  usage_counts used(const std::string& tenant) {
+    usage_counts out;
+    const auto found =
+        std::get<page<usage_row>>(answer(read_usage{.tenant = tenant, .last_day = 99}));
+    for (const auto& x : found.data)
+      out += x.counts;
+    return out;
+  }
+
+  static note_usage usage(const std::string& tenant, std::uint64_t requests = 1) {
+    return {{{{{tenant, "key", "model", 1}, {.requests = requests}}}}};
+  }
+
   bool exists(const std::string& thread) {
     return std::holds_alternative<thread_info>(answer(find_thread{{"tenant", thread}}));
   }
