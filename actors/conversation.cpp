@@ -361,6 +361,10 @@ void conversation_state::store() {
   record.request = turn.request;
   record.idempotency_key = turn.idempotency_key;
   record.key_since = record.at - options.replay_window.count();
+  record.max_threads = turn.storage.threads;
+  record.max_stored_bytes = turn.storage.bytes;
+  if (turn.in_flight)
+    record.usage = turn.in_flight->row_of(running->result->usage);
   if (options.replay_window.count() > 0)
     record.answer = *running->json;
   auto bytes = record.answer.size();
@@ -378,6 +382,8 @@ void conversation_state::on_stored(const turn_stored& x) {
     fail_running(*x.why);
     return;
   }
+  if (const auto& counted = running->request.first().in_flight)
+    counted->recorded();
   running->stations.stored = steady_now();
   thread->apply(running->plan, running->result->message);
   if (!is_whole)

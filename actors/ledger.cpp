@@ -120,6 +120,11 @@ std::optional<failure> reservation::hold_tokens(std::uint64_t tokens) {
   return ledger_->hold_more(*this, tokens);
 }
 
+usage_row reservation::row_of(const token_usage& x) const {
+  return ledger_->row_of(what_, {x.prompt, x.completion, x.estimated}, turn_outcome::answered,
+                         ledger_->now_().wall);
+}
+
 ledger::ledger(std::string tenant, recorder record, clock now)
     : tenant_(std::move(tenant)),
       record_(std::move(record)),
@@ -206,7 +211,20 @@ void ledger::settle(reservation& x) {
     --turns_;
   }
   if (record_ && x.meter_.was_asked() && !x.recorded_)
-    record_({tenant_, std::move(x.what_), tokens, used.cost, outcome, now.wall});
+    record_(row_of(x.what_, tokens, outcome, now.wall));
+}
+
+usage_row ledger::row_of(const charge& what, const metered_tokens& tokens, turn_outcome outcome,
+                         unix_ms at) const {
+  usage_counts out;
+  out.requests = 1;
+  out.estimated = tokens.estimated ? 1 : 0;
+  out.cancelled = outcome == turn_outcome::cancelled ? 1 : 0;
+  out.failed = outcome == turn_outcome::failed || outcome == turn_outcome::open ? 1 : 0;
+  out.prompt_tokens = tokens.prompt;
+  out.completion_tokens = tokens.completion;
+  out.cost = static_cast<std::int64_t>(what.price.of(tokens.prompt, tokens.completion));
+  return {{tenant_, what.key, what.model, day_of(at)}, out};
 }
 
 connection_place::connection_place(std::shared_ptr<ledger> of) : account(std::move(of)) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "actors/allowance.hpp"
+#include "messages/accounts.hpp"
 #include "messages/error.hpp"
 #include "messages/limits.hpp"
 #include "messages/usage_meter.hpp"
@@ -47,7 +48,10 @@ public:
   /// The whole prompt is known now: holds so many tokens, or says which limit stands in the way.
   std::optional<failure> hold_tokens(std::uint64_t tokens);
 
-  /// The usage of this turn is recorded by somebody else: with the turn, in one transaction.
+  /// For the records, when the turn was answered with this.
+  usage_row row_of(const token_usage& x) const;
+
+  /// They have it: with the turn, in one transaction.
   void recorded() {
     recorded_ = true;
   }
@@ -78,16 +82,6 @@ private:
 
 using reservation_ptr = std::shared_ptr<reservation>;
 
-/// What a turn has come to, for the records.
-struct settled_usage {
-  std::string tenant;
-  charge what;
-  metered_tokens tokens;
-  std::uint64_t cost = 0;
-  turn_outcome outcome = turn_outcome::open;
-  unix_ms at = 0;
-};
-
 /// An open connection of a tenant.
 class connection_place {
 public:
@@ -104,7 +98,7 @@ public:
 class ledger : public std::enable_shared_from_this<ledger> {
 public:
   using clock = std::function<moment()>;
-  using recorder = std::function<void(settled_usage)>;
+  using recorder = std::function<void(usage_row)>;
 
   /// `record` hears of each turn that asked an upstream and was not recorded otherwise.
   explicit ledger(std::string tenant, recorder record = {}, clock now = {});
@@ -141,6 +135,8 @@ private:
   rates_left rates_now(allowance& key, const moment& now) const;
   std::optional<failure> hold_more(reservation& x, std::uint64_t tokens);
   void settle(reservation& x);
+  usage_row row_of(const charge& what, const metered_tokens& tokens, turn_outcome outcome,
+                   unix_ms at) const;
 
   const std::string tenant_;
   const recorder record_;

@@ -203,7 +203,9 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);
   asked->arrived = self->clock().now();
-  asked->on_busy = caller_of(record.head).owner->settings.on_busy;
+  const auto& owner = caller_of(record.head).owner->settings;
+  asked->on_busy = owner.on_busy;
+  asked->storage = owner.storage;
   left = permit->left();
   asked->meter = {permit, &permit->meter()};
   asked->in_flight = std::move(permit);

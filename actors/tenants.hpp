@@ -5,7 +5,7 @@
 #include "actors/ledger.hpp"
 #include "config/settings.hpp"
 #include "http/request.hpp"
-#include "messages/threads.hpp"
+#include "messages/accounts.hpp"
 
 #include <array>
 #include <atomic>
@@ -20,10 +20,8 @@
 
 namespace lang_agent {
 
-/// SHA-256 of an API key. No slow hash: keys are random and as long as what they would be hashed
-/// to, so there is nothing to guess that a slow hash would protect.
-using key_digest = std::array<unsigned char, 32>;
-
+/// No slow hash: keys are random and as long as what they would be hashed to, so there is nothing
+/// to guess that a slow hash would protect.
 key_digest digest_of_key(std::string_view key);
 
 /// A tenant in one version of its settings, with the account that all versions share.

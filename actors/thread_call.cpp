@@ -66,6 +66,10 @@ thread_call::thread_call(std::shared_ptr<const request_context> context,
   record_.thread = record_.head.parameter;
 }
 
+const storage_limits& thread_call::storage() const {
+  return caller_of(record_.head).owner->settings.storage;
+}
+
 void thread_call::listen(const thread_request_actor& self, std::size_t drain_step) const {
   responder().listen(std::make_shared<upload_listener>(self), drain_step,
                      std::chrono::milliseconds{0});

@@ -39,6 +39,7 @@ public:
   const std::string& tenant() const {
     return record_.tenant;
   }
+  const storage_limits& storage() const;
 
   /// Sends the events of the connection to `self`.
   void listen(const thread_request_actor& self, std::size_t drain_step) const;

@@ -110,6 +110,8 @@ private:
 
   void take(finish_import& x) {
     const auto key = x.key;
+    x.max_threads = call.storage().threads;
+    x.max_stored_bytes = call.storage().bytes;
     call.change_through_conversation(self, key, std::move(x));
   }
 

@@ -112,7 +112,10 @@ void thread_request_state::fork() {
   const auto source = call.key(id);
   new_id = x.id.empty() ? "thread_" + http::random_id(24) : x.id;
   const auto target = call.key(new_id);
-  call.change_through_conversation(self, target, fork_thread{source, target, x.up_to, unix_now()});
+  const auto& storage = call.storage();
+  call.change_through_conversation(
+      self, target,
+      fork_thread{source, target, x.up_to, unix_now(), storage.threads, storage.bytes});
 }
 
 void thread_request_state::ask(store_query query) {

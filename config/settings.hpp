@@ -92,6 +92,7 @@ struct tenant_settings {
   std::vector<std::string> keys;
   usage_limits limits{.max_turns = 20'000};
   usage_limits key_limits;         ///< of each key by itself
+  storage_limits storage;
   std::vector<std::string> models; ///< that it may use; a "*" stands for anything; none: all
   milliseconds ttl{0};             ///< threads without a turn for so long are deleted; 0 = never
   std::optional<std::string> default_thread; ///< these three: instead of the thread settings'

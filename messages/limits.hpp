@@ -23,6 +23,14 @@ struct usage_limits {
   bool operator==(const usage_limits&) const = default;
 };
 
+/// What a tenant may have in the store. 0: unlimited.
+struct storage_limits {
+  std::size_t threads = 0;
+  std::size_t bytes = 0; ///< see `tenant_totals`
+
+  bool operator==(const storage_limits&) const = default;
+};
+
 /// What a model's tokens cost, in millionths of the currency for a million tokens.
 struct token_price {
   std::uint64_t prompt = 0;

@@ -8,6 +8,7 @@
 #include "messages/chat.hpp"
 #include "messages/error.hpp"
 #include "messages/interfaces.hpp"
+#include "messages/limits.hpp"
 #include "messages/route.hpp"
 #include "messages/thread_key.hpp"
 #include "messages/thread_policy.hpp"
@@ -70,6 +71,7 @@ public:
   std::shared_ptr<reservation> in_flight;
   meter_ptr meter;                    ///< of the reservation, and keeps it alive
   std::optional<busy_policy> on_busy; ///< the tenant's own, if it has one
+  storage_limits storage;             ///< the tenant's
   /// Keeps its conversation in memory while it lives; set by the directory.
   std::shared_ptr<void> in_conversation;
 

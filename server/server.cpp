@@ -10,6 +10,7 @@
 #include "actors/retention.hpp"
 #include "actors/scheduler.hpp"
 #include "http/server.hpp"
+#include "server/past_usage.hpp"
 #include "server/server_events.hpp"
 #include "server/storage.hpp"
 #include "server/upstreams.hpp"
@@ -92,9 +93,8 @@ public:
              std::unique_ptr<store::thread_store> store)
       : system_(system),
         others_(system.registry().running()),
-        book_([](const std::string& tenant) { return std::make_shared<ledger>(tenant); }),
-        tenants_(std::make_shared<published<tenant_table>>(
-            std::make_shared<const tenant_table>(config.tenants, config.prices, book_))),
+        past_(*store, unix_now()),
+        book_([this](const std::string& tenant) { return open_account(tenant); }),
         routes_(std::make_shared<routing_table>(config)) {
     pool_ = spawn_pool(threads, config);
     journal_options journaling;
@@ -102,6 +102,8 @@ public:
     journaling.own_thread = config.store.engine != store_engine::memory;
     journal_ = spawn_journal(system, std::move(store), journaling);
     port_ = {journal_, std::make_shared<journal_gate>(config.store.max_queued_bytes)};
+    tenants_ = std::make_shared<published<tenant_table>>(
+        std::make_shared<const tenant_table>(config.tenants, config.prices, book_));
     spawn_directory_shards(system, config.threads);
     retention_ = spawn_retention(system, retention_rules(config.tenants), shards_, port_);
     spawn_acceptors(system, config);
@@ -147,6 +149,18 @@ public:
   }
 
 private:
+  /// Accounts may outlive the actors: connections that are still open hold them. So they must not
+  /// keep the journal alive.
+  std::shared_ptr<ledger> open_account(const std::string& tenant) {
+    const auto record = [to = caf::actor_cast<caf::weak_actor_ptr>(journal_)](usage_row x) {
+      if (const auto journal = to.lock())
+        caf::anon_send(caf::actor_cast<journal_actor>(journal), note_usage{{{std::move(x)}}});
+    };
+    auto out = std::make_shared<ledger>(tenant, record);
+    past_.restore(*out, tenant);
+    return out;
+  }
+
   llm_pool_actor spawn_pool(const http::io_threads& threads, const settings& config) {
     llm_pool_options options;
     options.upstreams = make_upstreams(threads, config.upstreams);
@@ -216,6 +230,7 @@ private:
 
   caf::actor_system& system_;
   const std::size_t others_; ///< actors of the system itself
+  const past_usage past_;
   ledger_book book_;
   std::shared_ptr<published<tenant_table>> tenants_;
   std::shared_ptr<const routing_table> routes_;

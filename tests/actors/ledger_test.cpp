@@ -24,9 +24,9 @@ struct fake_time {
 
 struct ledger_fixture {
   fake_time time;
-  std::vector<settled_usage> records;
+  std::vector<usage_row> records;
   std::shared_ptr<ledger> account = std::make_shared<ledger>(
-      "tenant", [this](settled_usage x) { records.push_back(std::move(x)); },
+      "tenant", [this](usage_row x) { records.push_back(std::move(x)); },
       [this] { return time.now; });
 
   std::variant<reservation_ptr, failure> reserve(std::uint64_t tokens = 0,
@@ -97,10 +97,12 @@ CAF_TEST(tokens that were not used go back when the real usage is known) {
   x.reset();
   CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 800u);
   CAF_REQUIRE_EQUAL(records.size(), 1u);
-  CAF_CHECK_EQUAL(records[0].tokens.prompt, 120u);
-  CAF_CHECK_EQUAL(records[0].tokens.completion, 80u);
-  CAF_CHECK(!records[0].tokens.estimated);
-  CAF_CHECK(records[0].outcome == turn_outcome::answered);
+  CAF_CHECK_EQUAL(records[0].counts.prompt_tokens, 120u);
+  CAF_CHECK_EQUAL(records[0].counts.completion_tokens, 80u);
+  CAF_CHECK_EQUAL(records[0].counts.estimated, 0u);
+  CAF_CHECK_EQUAL(records[0].counts.failed, 0u);
+  CAF_CHECK_EQUAL(records[0].key.tenant + records[0].key.key + records[0].key.model, "tenantkm");
+  CAF_CHECK_EQUAL(records[0].key.day, 20484);
 }
 
 CAF_TEST(a turn that is cut off is charged for what it had) {
@@ -111,10 +113,10 @@ CAF_TEST(a turn that is cut off is charged for what it had) {
   x->meter().ended(turn_outcome::cancelled);
   x.reset();
   CAF_REQUIRE_EQUAL(records.size(), 1u);
-  CAF_CHECK_EQUAL(records[0].tokens.prompt, 100u);
-  CAF_CHECK_EQUAL(records[0].tokens.completion, 10u);
-  CAF_CHECK(records[0].tokens.estimated);
-  CAF_CHECK(records[0].outcome == turn_outcome::cancelled);
+  CAF_CHECK_EQUAL(records[0].counts.prompt_tokens, 100u);
+  CAF_CHECK_EQUAL(records[0].counts.completion_tokens, 10u);
+  CAF_CHECK_EQUAL(records[0].counts.estimated, 1u);
+  CAF_CHECK_EQUAL(records[0].counts.cancelled, 1u);
   CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 890u);
 }
 
@@ -127,7 +129,7 @@ CAF_TEST(an attempt that failed before its answer began costs nothing) {
   x.reset();
   CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 1000u);
   CAF_REQUIRE_EQUAL(records.size(), 1u);
-  CAF_CHECK_EQUAL(records[0].tokens.prompt, 0u);
+  CAF_CHECK_EQUAL(records[0].counts.prompt_tokens, 0u);
   must_reserve(1000);
 }
 
@@ -202,7 +204,7 @@ CAF_TEST(money is counted by the prices of prompt and answer) {
   x->meter().completed(used(1000, 500));
   x.reset();
   CAF_REQUIRE_EQUAL(records.size(), 1u);
-  CAF_CHECK_EQUAL(records[0].cost, 6000u); // 0.002 and 0.004
+  CAF_CHECK_EQUAL(records[0].counts.cost, 6000); // 0.002 and 0.004
   const auto more = account->reserve({"k", "m", price, false, 501});
   CAF_REQUIRE(std::holds_alternative<failure>(more));
   CAF_CHECK(std::get<failure>(more).kind == error_kind::insufficient_quota);
@@ -318,7 +320,8 @@ CAF_TEST(a budget is never exceeded by a single token however many ask at once) 
   const moment frozen{std::chrono::steady_clock::time_point{1h}, 1'769'903'940'000};
   std::atomic<std::uint64_t> spent{0};
   const auto account = std::make_shared<ledger>(
-      "tenant", [&](const settled_usage& x) { spent += x.tokens.prompt + x.tokens.completion; },
+      "tenant",
+      [&](const usage_row& x) { spent += x.counts.prompt_tokens + x.counts.completion_tokens; },
       [&] { return frozen; });
   account->set_limits({.requests_per_minute = 900, .tokens_per_day = 5000}, {});
   std::atomic<std::size_t> admitted{0};

@@ -152,6 +152,52 @@ test('a budget is used up by what answers really took', async t => {
   assert.ok(Date.now() - began < 5000, 'the SDK does not wait for tomorrow');
 });
 
+for (const end of ['stop', 'kill'])
+  test(`what was used of a budget is known after a restart (${end})`, async t => {
+    const config = tenant({ tokens_per_day: 100, key_limits: { tokens_per_day: 80 } });
+    const { server, upstream } = await start(t, config, using(30, 20));
+    assert.equal((await ask(server)).status, 200);
+    if (end === 'kill') await server.kill();
+    const again = await server.restart();
+    const refused = await ask(again, { max_tokens: 40 });
+    assert.match(refused.error.message, /quota of your API key: 80 tokens/);
+    assert.equal((await ask(again)).status, 200);
+    assert.equal((await ask(again)).error.code, 'insufficient_quota');
+    assert.equal(upstream.requests.length, 2);
+  });
+
+test('what a cut-off turn has used counts after a restart too', async t => {
+  const { server, upstream } = await start(t, tenant({ tokens_per_day: 1000 }), async x => {
+    await x.begin();
+    await x.piece(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'x'.repeat(1200) } }] })}\n\n`);
+  });
+  const controller = new AbortController();
+  const response = await server.post(
+    { model: 'm', stream: true, max_tokens: 500, messages: [user('hi')] }, { signal: controller.signal });
+  await response.body.getReader().read();
+  controller.abort();
+  await (await upstream.request(0)).closed;
+  await until(async () => (await ask(server, { max_tokens: 600 })).status === 429
+                       && server.logLines(/status=499/).length === 1, 'the turn has ended');
+  await delay(1500); // what no turn stored is written within a second
+  await server.kill();
+  const again = await server.restart();
+  upstream.behave(using(1, 1));
+  assert.equal((await ask(again, { max_tokens: 720 })).error.code, 'insufficient_quota');
+  assert.equal((await ask(again, { max_tokens: 600 })).status, 200);
+});
+
+test('a tenant stores as many threads as it may', async t => {
+  const { server } = await start(t, tenant({ max_threads: 2 }));
+  assert.deepEqual(statuses(await inThreads(server, 2)), { 200: 2 });
+  const refused = await ask(server, { thread_id: 'third' });
+  assert.equal(refused.status, 403);
+  assert.equal(refused.error.code, 'thread_limit_reached');
+  assert.equal((await ask(server, { thread_id: 't0' })).status, 200, 'those that are there go on');
+  await fetch(`${server.url}/v1/threads/t0`, { method: 'DELETE', headers: { authorization: `Bearer ${KEY}` } });
+  assert.equal((await ask(server, { thread_id: 'third' })).status, 200);
+});
+
 test('money is spent by the prices of the models', async t => {
   const prices = [{ models: ['cheap'], prompt: 1, completion: 1 },
                   { models: ['*'], prompt: 100, completion: 200 }];
