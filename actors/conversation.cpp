@@ -302,6 +302,7 @@ void conversation_state::order() {
   x->parameters = turn.parameters;
   x->route = turn.route;
   x->refusing = turn.refusing;
+  x->share = turn.share;
   x->spent = running->spent;
   x->prompt = std::move(running->plan.shown.messages);
   x->context = running->plan.shown.size;

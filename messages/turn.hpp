@@ -36,6 +36,15 @@ turn_id next_turn_id();
 
 struct turn_committed;
 
+/// A tenant's part of what is scarce. Immutable.
+struct queue_share {
+  std::string tenant = {};
+  unsigned weight = 1;              ///< beside other tenants
+  std::size_t max_waiting = 10'000; ///< its orders without a place, at all upstreams together
+};
+
+using share_ptr = std::shared_ptr<const queue_share>;
+
 /// One turn of a conversation, asked for by a request.
 class turn {
 public:
@@ -57,6 +66,7 @@ public:
   const turn_id id;
   const request_actor requester;
   thread_key key;
+  share_ptr share;        ///< its tenant's; null: that of nobody in particular
   bool stateless = false; ///< remembers nothing and is never queued
   std::string request_id;
   std::string answer_id;             ///< of the completion
@@ -127,6 +137,7 @@ public:
   context_size context;
   route_ptr route;
   std::vector<std::size_t> refusing = {}; ///< upstreams that do not take such a request
+  share_ptr share;                        ///< the turn's
   spent_upstream spent;                   ///< from the turn's orders before this one
   order_progress progress;
   meter_ptr meter;        ///< the turn's

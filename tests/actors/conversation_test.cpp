@@ -17,6 +17,15 @@ CAF_TEST(the first turn waits until the thread is loaded) {
   CAF_CHECK_EQUAL(order().prompt.size(), 3u);
 }
 
+CAF_TEST(an order has the share of its turn) {
+  start_loaded();
+  auto x = make_turn(R"([{"role":"user","content":"hi"}])");
+  const auto share = x->share = std::make_shared<const queue_share>();
+  send(aut, std::move(x));
+  CAF_REQUIRE_EQUAL(orders(), 1u);
+  CAF_CHECK(order().share == share);
+}
+
 CAF_TEST(an answer is told to the requester only after it is stored) {
   start();
   const auto id = say("hi");
