@@ -12,12 +12,16 @@ namespace lang_agent {
 namespace {
 
 constexpr std::chrono::seconds tick_interval{1};
-/// Of those who wait, so many are passed by others at a time.
-constexpr std::size_t max_passed = 64;
 
 failure overloaded() {
   return {.kind = error_kind::overloaded,
           .message = "The server is overloaded: too many turns are waiting for the model.",
+          .retry_after = "1"};
+}
+
+failure tenant_queue_full() {
+  return {.kind = error_kind::tenant_queue_full,
+          .message = "Too many of your turns are waiting for the model.",
           .retry_after = "1"};
 }
 
@@ -40,7 +44,6 @@ dispatcher::dispatcher(llm_pool_actor::pointer pool, const llm_pool_options& x,
         return client;
       }),
       waiting_(x.groups.size(), x.routing.max_waiting),
-      paces_(x.groups.size()),
       budgets_(x.groups.size(), retry_budget{x.retry.budget}),
       probes_(x.upstreams->size()),
       groups_of_(x.upstreams->size()) {
@@ -65,7 +68,7 @@ void dispatcher::line_up(order_ptr order) {
 
 /// Finds a place in the current group of the order or, where nobody is usable, in a later one.
 dispatcher::outcome dispatcher::place(order_ptr& order) {
-  if (order->spent.attempts > 0 && now() >= order->spent.ends)
+  if (is_over(*order))
     return outcome::nobody;
   auto& progress = order->progress;
   for (; progress.group < order->route->groups.size(); ++progress.group) {
@@ -95,12 +98,24 @@ void dispatcher::settle(order_ptr order) {
   }
 }
 
+/// Where the queue is full, the newest order of the tenant with the longest part of it gives way:
+/// who floods the queue shuts out nobody but itself.
 void dispatcher::queue(order_ptr order) {
   const auto group = group_of(*order);
-  if (waiting_.is_full() || would_wait_too_long(group)) {
-    const auto& last = order->progress.last;
-    fail(order, last ? *last : overloaded());
+  const auto& share = *share_of(*order);
+  if (waiting_.is_full_for(share)) {
+    turn_away(order, tenant_queue_full());
     return;
+  }
+  if (would_wait_too_long(group, share)) {
+    turn_away(order, overloaded());
+    return;
+  }
+  if (waiting_.is_full()) {
+    const auto other = waiting_.make_room_for(share);
+    turn_away(other ? other : order, overloaded());
+    if (!other)
+      return;
   }
   order->queued = now();
   waiting_.push(group, std::move(order));
@@ -109,9 +124,15 @@ void dispatcher::queue(order_ptr order) {
 }
 
 /// Better refused now than after the whole wait: who waits behind it would wait in vain, too.
-bool dispatcher::would_wait_too_long(std::size_t group) const {
-  const auto wait = paces_[group].wait_behind(waiting_.line(group).size());
+bool dispatcher::would_wait_too_long(std::size_t group, const queue_share& share) const {
+  const auto wait = waiting_.line(group).wait_of(share);
   return wait && *wait > options_.routing.wait_timeout;
+}
+
+/// It does not wait, or no longer. What went wrong before is a better reason.
+void dispatcher::turn_away(const order_ptr& order, failure why) {
+  const auto& last = order->progress.last;
+  fail(order, last ? *last : std::move(why));
 }
 
 void dispatcher::attempt(order_ptr order, std::size_t upstream) {
@@ -341,36 +362,31 @@ void dispatcher::serve(std::size_t upstream) {
     serve_group(group);
 }
 
-/// One that nobody may take who has a place now holds up no others, up to a bound.
+/// Gives free places to those who wait, tenants in turn. One that may not take any of them holds up
+/// no others, up to a bound. Where nobody is usable any more, all of them go elsewhere.
 void dispatcher::serve_group(std::size_t group) {
-  const auto& line = waiting_.line(group);
   const auto& members = options_.groups[group];
-  std::size_t passed = 0;
-  auto at = line.begin();
-  while (at != line.end() && passed < max_passed && upstreams_.has_place(members, now())) {
-    const auto& order = **at++;
-    const auto found = upstreams_.look(order, now());
-    if (!found.upstream && found.busy) {
-      ++passed;
-      continue;
-    }
-    settle(waiting_.remove(order.id));
-    paces_[group].served(now());
+  const auto judge = [&](const llm_order& x) {
+    using enum fair_line::verdict;
+    const auto found = upstreams_.look(x, now());
+    if (is_over(x) || (!found.upstream && !found.busy))
+      return leaves;
+    return found.upstream ? goes : waits;
+  };
+  while (waiting_.line(group).size() > 0
+         && (upstreams_.has_place(members, now()) || upstreams_.is_deserted(members, now()))) {
+    auto next = waiting_.take(group, now(), judge);
+    if (!next)
+      break;
+    settle(std::move(next));
   }
-  // Where nobody is usable any more, all of them go elsewhere.
-  while (!line.empty() && upstreams_.is_deserted(members, now()))
-    settle(waiting_.remove(line.front()->id));
-  if (line.empty())
-    paces_[group].emptied();
   options_.counters->waiting = waiting_.size();
 }
 
 void dispatcher::on_tick() {
   ticking_ = false;
-  waiting_.expire(now() - options_.routing.wait_timeout, [](const order_ptr& x) {
-    const auto& last = x->progress.last;
-    x->fail(last ? *last : waited_too_long());
-  });
+  waiting_.expire(now() - options_.routing.wait_timeout,
+                  [](const order_ptr& x) { turn_away(x, waited_too_long()); });
   // Keys and upstreams that rested may be usable again.
   for (std::size_t group = 0; group < options_.groups.size(); ++group)
     serve_group(group);

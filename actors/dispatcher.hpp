@@ -8,7 +8,6 @@
 #include "actors/llm_clients.hpp"
 #include "actors/llm_pool.hpp"
 #include "actors/order_queue.hpp"
-#include "actors/queue_pace.hpp"
 #include "actors/retry_rules.hpp"
 #include "actors/upstream_choice.hpp"
 #include "messages/protocol.hpp"
@@ -50,7 +49,8 @@ private:
   void settle(order_ptr order);
   void line_up(order_ptr order);
   void queue(order_ptr order);
-  bool would_wait_too_long(std::size_t group) const;
+  bool would_wait_too_long(std::size_t group, const queue_share& share) const;
+  static void turn_away(const order_ptr& order, failure why);
   void attempt(order_ptr order, std::size_t upstream);
   void give_up(const order_ptr& order);
   static void fail(const order_ptr& order, failure why);
@@ -72,6 +72,11 @@ private:
     return self_->clock().now();
   }
 
+  /// Whether the time of its turn is over.
+  bool is_over(const llm_order& x) const {
+    return x.spent.attempts > 0 && now() >= x.spent.ends;
+  }
+
   /// The number of the group that an order asks.
   static std::size_t group_of(const llm_order& x) {
     return x.route->groups[x.progress.group].number;
@@ -90,7 +95,6 @@ private:
   upstream_choice upstreams_;
   llm_clients clients_;
   order_queue waiting_;
-  std::vector<queue_pace> paces_;                  ///< of the groups
   std::unordered_map<turn_id, order_ptr> resting_; ///< between two attempts
   std::vector<retry_budget> budgets_;              ///< of each group
   std::vector<probe_state> probes_;

@@ -189,6 +189,7 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
 
   auto asked = std::make_shared<lang_agent::turn>(self);
   asked->key = key = {record.tenant, decoded.thread};
+  asked->share = caller_of(record.head).owner->share;
   asked->stateless = decoded.thread.empty();
   asked->request_id = record.head.request_id;
   asked->answer_id = http::make_answer_id();

@@ -90,7 +90,9 @@ tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
   for (const auto& x : settings) {
     const auto& account = book.of(x.name);
     account->set_limits(x.limits, x.key_limits);
-    auto owner = std::make_shared<const tenant>(tenant{x, account, shared_prices});
+    auto share = std::make_shared<const queue_share>(queue_share{x.name, x.weight, x.max_waiting});
+    auto owner =
+        std::make_shared<const tenant>(tenant{x, account, shared_prices, std::move(share)});
     for (const auto& key : x.keys) {
       const auto digest = digest_of_key(key);
       auto holder = std::make_shared<caller>();

@@ -6,6 +6,7 @@
 #include "config/settings.hpp"
 #include "http/request.hpp"
 #include "messages/accounts.hpp"
+#include "messages/turn.hpp"
 
 #include <array>
 #include <atomic>
@@ -29,6 +30,7 @@ struct tenant {
   tenant_settings settings;
   std::shared_ptr<ledger> account;
   std::shared_ptr<const std::vector<price_settings>> prices;
+  share_ptr share; ///< its part of places at upstreams where they are scarce
 
   const std::string& name() const {
     return settings.name;

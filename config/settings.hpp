@@ -91,10 +91,12 @@ struct tenant_settings {
   std::string name;
   std::vector<std::string> keys;
   usage_limits limits{.max_turns = 20'000};
-  usage_limits key_limits;         ///< of each key by itself
+  usage_limits key_limits; ///< of each key by itself
   storage_limits storage;
-  std::vector<std::string> models; ///< that it may use; a "*" stands for anything; none: all
-  milliseconds ttl{0};             ///< threads without a turn for so long are deleted; 0 = never
+  unsigned weight = 1;              ///< its share of upstreams beside other tenants that wait
+  std::size_t max_waiting = 10'000; ///< turns that wait for a place at their upstreams
+  std::vector<std::string> models;  ///< that it may use; a "*" stands for anything; none: all
+  milliseconds ttl{0};              ///< threads without a turn for so long are deleted; 0 = never
   std::optional<std::string> default_thread; ///< these three: instead of the thread settings'
   std::optional<busy_policy> on_busy;
   std::optional<disconnect_policy> on_disconnect;

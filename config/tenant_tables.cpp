@@ -65,6 +65,8 @@ void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
   read_limits(in, out.limits);
   in.number("max_connections", out.limits.max_connections, 0, many);
   in.table("key_limits", [&](table_reader& sub) { read_limits(sub, out.key_limits); });
+  in.number("weight", out.weight, 1, 1000);
+  in.number("max_waiting", out.max_waiting, 0, many);
   in.number("max_threads", out.storage.threads, 0, many);
   in.bytes("max_stored_bytes", out.storage.bytes);
   in.texts("models", out.models);

@@ -43,6 +43,7 @@ const error_contract& contract_of(error_kind kind) {
     CONTRACT(insufficient_quota, 429, quota, "insufficient_quota")
     CONTRACT(too_many_threads, 403, quota, "thread_limit_reached")
     CONTRACT(too_many_bytes, 403, quota, "storage_limit_reached")
+    CONTRACT(tenant_queue_full, 429, rate_limit, "tenant_queue_full")
     CONTRACT(queue_timeout, 503, unavailable, "queue_timeout")
     CONTRACT(overloaded, 503, unavailable, "server_is_overloaded")
     CONTRACT(too_many_connections, 503, unavailable, "too_many_connections")

@@ -34,6 +34,7 @@ enum class error_kind : std::uint8_t {
   insufficient_quota,   ///< ... or has used up its budget of the day or month
   too_many_threads,     ///< the tenant has as many threads as it may
   too_many_bytes,       ///< the tenant has as much in the store as it may
+  tenant_queue_full,    ///< too many turns of the tenant wait for the upstream
   queue_timeout,        ///< a turn waited too long before it could start
   overloaded,           ///< the queue to the upstream is full
   too_many_connections, ///< too many open connections

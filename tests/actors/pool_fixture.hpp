@@ -16,6 +16,7 @@ struct pool_fixture : fixture {
   conversation_actor customer_actor = conversation_probe(customer);
   request_actor requester = request_probe(std::make_shared<request_inbox>());
   route_ptr where = only_route();
+  share_ptr whose; ///< later orders
   llm_pool_actor aut;
 
   pool_fixture() {
@@ -67,9 +68,15 @@ struct pool_fixture : fixture {
     auto x = std::make_shared<llm_order>(next_turn_id(), customer_actor, requester);
     x->route = where;
     x->refusing = std::move(refusing);
+    x->share = whose;
     const auto id = x->id;
     send(aut, std::move(x));
     return id;
+  }
+
+  turn_id order_for(share_ptr tenant) {
+    whose = std::move(tenant);
+    return order();
   }
 
   /// The last attempt of a client.

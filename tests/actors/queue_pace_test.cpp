@@ -15,7 +15,7 @@ struct fixture {
   void serve(int count, std::chrono::milliseconds each) {
     for (int i = 0; i < count; ++i) {
       now += each;
-      aut.served(now);
+      aut.served(now, 600);
     }
   }
 };
@@ -27,19 +27,23 @@ CAF_TEST_FIXTURE_SCOPE(queue_pace_tests, fixture)
 CAF_TEST(a queue that has served a few only promises nothing) {
   serve(50, 10ms);
   CAF_CHECK(!aut.wait_behind(100));
+  CAF_CHECK(!aut.wait_for(100));
 }
 
 CAF_TEST(the wait grows with those who are before) {
   serve(51, 10ms);
   CAF_CHECK(aut.wait_behind(0) == 10ms);
   CAF_CHECK(aut.wait_behind(99) == 1s);
+  CAF_CHECK(aut.wait_for(60'000) == 1s); // tokens of a hundred orders
 }
 
 CAF_TEST(the pace follows what the queue does) {
   serve(51, 10ms);
   serve(33, 50ms);
-  CAF_CHECK(aut.wait_behind(9) > 400ms);
+  CAF_CHECK(aut.wait_behind(9) > 400ms); // at once
   serve(600, 2ms);
+  CAF_CHECK(aut.wait_behind(9) > 200ms); // but good news are not believed at once
+  serve(4000, 2ms);
   CAF_CHECK(aut.wait_behind(9) < 60ms);
 }
 

@@ -15,6 +15,18 @@ CAF_TEST(a request asks its directory shard for a turn) {
   CAF_CHECK(connection->sent.empty());
 }
 
+CAF_TEST(a turn brings the share of its tenant) {
+  tenant_settings tenant{"tenant", {"key"}};
+  tenant.weight = 7;
+  tenant.max_waiting = 11;
+  context->tenants = std::make_shared<tenant_table>(std::vector{tenant});
+  ask();
+  CAF_REQUIRE(asked().share != nullptr);
+  CAF_CHECK_EQUAL(asked().share->tenant, "tenant");
+  CAF_CHECK_EQUAL(asked().share->weight, 7u);
+  CAF_CHECK_EQUAL(asked().share->max_waiting, 11u);
+}
+
 CAF_TEST(a committed turn is answered as JSON) {
   ask();
   commit("hello");

@@ -69,7 +69,7 @@ CAF_TEST(a new version of a tenant keeps its account) {
 }
 
 CAF_TEST(a tenant may use the models that are listed for it) {
-  tenant x{named("a", {}), nullptr, nullptr};
+  tenant x{named("a", {}), nullptr, nullptr, nullptr};
   CAF_CHECK(x.may_use("anything"));
   x.settings.models = {"gpt-*", "small"};
   CAF_CHECK(x.may_use("gpt-5"));

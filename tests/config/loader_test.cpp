@@ -84,7 +84,8 @@ CAF_TEST(the shipped config says what the defaults are) {
         << static_cast<int>(s.store.engine) << s.store.data_dir
         << static_cast<int>(s.store.durability) << ' ' << s.store.max_queued_bytes << '\n'
         << *s.defaults.temperature << ' ' << *s.defaults.max_tokens << '\n'
-        << s.tenants.at(0).limits.max_turns << ' ' << s.tenants.at(0).ttl.count() << '\n';
+        << s.tenants.at(0).limits.max_turns << ' ' << s.tenants.at(0).weight << ' '
+        << s.tenants.at(0).max_waiting << ' ' << s.tenants.at(0).ttl.count() << '\n';
     const auto& u = s.upstreams.at(0);
     out << static_cast<int>(u.kind) << u.base_url << u.api_keys.size() << u.model
         << u.model_map.size() << u.models.size() << u.weight << u.priority << u.replay_reasoning
@@ -194,6 +195,10 @@ CAF_TEST(mistakes are told with file and line and key) {
        "server.json_keepalive must be \"0s\" or at least \"100ms\""},
       {"[server]\nheader_timeout = 5", "my.toml:2: server.header_timeout must be a duration like"},
       {"[server]\nheader_timeout = \"0s\"", "the timeouts under [server] must be longer than 0"},
+      {"[[tenants]]\nweight = 0",
+       "my.toml:2: tenants[0].weight is 0; it must be between 1 and 1000"},
+      {"[[tenants]]\nweight = 1001", "tenants[0].weight is 1001; it must be between 1 and 1000"},
+      {"[[tenants]]\nmax_waiting = -1", "tenants[0].max_waiting is -1; it must be between 0"},
       {"[log]\ncontent = \"yes\"", "my.toml:2: log.content must be true or false"},
       {"[log]\nlevel = \"loud\"", "log.level is \"loud\"; it must be one of trace"},
       {"[threads]\non_busy = \"wait\"",
