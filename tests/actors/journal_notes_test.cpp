@@ -168,6 +168,15 @@ CAF_TEST(a note waits its full time although a timer was set for those before it
 CAF_TEST(notes are committed when the journal ends) {
   start();
   send(aut, usage("a"));
+  caf::anon_send_exit(aut, caf::exit_reason::user_shutdown);
+  sched.run();
+  CAF_CHECK_EQUAL(control->commits, sizes{1});
+  CAF_CHECK_EQUAL(attempted("a"), 1u);
+}
+
+CAF_TEST(notes are committed with the last group when the journal ends) {
+  start();
+  send(aut, usage("a"));
   queue(turn(1));
   sched.run_once();
   caf::anon_send_exit(aut, caf::exit_reason::user_shutdown);
