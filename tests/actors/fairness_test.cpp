@@ -19,11 +19,12 @@ namespace {
 using std::chrono::duration;
 using std::chrono::duration_cast;
 
-/// One who sends orders at random times.
+/// One who sends orders at random times, or at regular ones.
 struct sender {
   share_ptr share;
   double rate; ///< orders per second
   std::int64_t tokens = 600;
+  bool regular = false;
 };
 
 struct outcome {
@@ -99,8 +100,9 @@ private:
   }
 
   void schedule_arrival(std::size_t who) {
-    std::exponential_distribution<double> gap{senders_[who].rate};
-    events_.push({now_ + seconds(gap(random_)), who});
+    const auto& x = senders_[who];
+    std::exponential_distribution<double> gap{x.rate};
+    events_.push({now_ + seconds(x.regular ? 1 / x.rate : gap(random_)), who});
   }
 
   void arrive(const sender& x) {
@@ -184,13 +186,16 @@ CAF_TEST(a flood of long orders does neither) {
   CAF_CHECK_GREATER(flooded.busy, 0.99);
 }
 
-/// It uses less than half of its share: paid in advance, its orders would not go in time.
+/// It wants 6,000 tokens a second of 9,600 that are its share. Paid in advance, each of its orders
+/// would wait for 6 s, which is more than it may.
 CAF_TEST(who sends long orders now and then is served beside floods of short ones) {
-  std::vector<sender> senders{{share_for("polite"), 0.2, 50'000}};
-  for (int i = 1; i <= 3; ++i)
+  std::vector<sender> senders{{share_for("polite"), 0.1, 60'000, true}};
+  for (int i = 1; i <= 9; ++i)
     senders.push_back({share_for("flood " + std::to_string(i)), capacity});
   auto then = simulation{senders, 3}.run(300s);
   CAF_CHECK_EQUAL(then.refused_of("polite"), 0u);
+  CAF_CHECK_GREATER_OR_EQUAL(then.waits["polite"].size(), 29u);
+  CAF_CHECK_LESS(then.p99("polite"), 0.5);
 }
 
 CAF_TEST(tenants that want too much get by weight) {

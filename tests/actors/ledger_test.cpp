@@ -41,6 +41,10 @@ struct ledger_fixture {
     return std::get<reservation_ptr>(std::move(out));
   }
 
+  std::uint64_t tokens_left() {
+    return account->rates("k").tokens->remaining;
+  }
+
   failure must_refuse(std::uint64_t tokens = 0, const std::string& key = "k") {
     auto out = reserve(tokens, key);
     CAF_REQUIRE(std::holds_alternative<failure>(out));
@@ -95,7 +99,7 @@ CAF_TEST(tokens that were not used go back when the real usage is known) {
   x->meter().completed(used(120, 80));
   x->meter().ended(turn_outcome::answered);
   x.reset();
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 800u);
+  CAF_CHECK_EQUAL(tokens_left(), 800u);
   CAF_REQUIRE_EQUAL(records.size(), 1u);
   CAF_CHECK_EQUAL(records[0].counts.prompt_tokens, 120u);
   CAF_CHECK_EQUAL(records[0].counts.completion_tokens, 80u);
@@ -117,7 +121,7 @@ CAF_TEST(a turn that is cut off is charged for what it had) {
   CAF_CHECK_EQUAL(records[0].counts.completion_tokens, 10u);
   CAF_CHECK_EQUAL(records[0].counts.estimated, 1u);
   CAF_CHECK_EQUAL(records[0].counts.cancelled, 1u);
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 890u);
+  CAF_CHECK_EQUAL(tokens_left(), 890u);
 }
 
 CAF_TEST(an attempt that failed before its answer began costs nothing) {
@@ -127,7 +131,7 @@ CAF_TEST(an attempt that failed before its answer began costs nothing) {
   x->meter().attempt_was_free();
   x->meter().ended(turn_outcome::failed);
   x.reset();
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 1000u);
+  CAF_CHECK_EQUAL(tokens_left(), 1000u);
   CAF_REQUIRE_EQUAL(records.size(), 1u);
   CAF_CHECK_EQUAL(records[0].counts.prompt_tokens, 0u);
   must_reserve(1000);
@@ -145,14 +149,14 @@ CAF_TEST(the whole prompt is held when it is known) {
   account->set_limits({.tokens_per_minute = 1000}, {});
   const auto x = must_reserve(100);
   CAF_CHECK(!x->hold_tokens(700));
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 300u);
+  CAF_CHECK_EQUAL(tokens_left(), 300u);
   CAF_CHECK(!x->hold_tokens(50)); // less than it has
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 300u);
+  CAF_CHECK_EQUAL(tokens_left(), 300u);
   const auto y = must_reserve(100);
   const auto why = y->hold_tokens(301);
   CAF_REQUIRE(why.has_value());
   CAF_CHECK(why->kind == error_kind::rate_limit_exceeded);
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 200u);
+  CAF_CHECK_EQUAL(tokens_left(), 200u);
 }
 
 CAF_TEST(a prompt that turns out to be too long for any minute is told so) {
@@ -161,7 +165,7 @@ CAF_TEST(a prompt that turns out to be too long for any minute is told so) {
   const auto why = x->hold_tokens(1001);
   CAF_REQUIRE(why.has_value());
   CAF_CHECK(why->is_final);
-  CAF_CHECK_EQUAL(account->rates("k").tokens->remaining, 900u);
+  CAF_CHECK_EQUAL(tokens_left(), 900u);
 }
 
 CAF_TEST(connections have places too) {
@@ -225,7 +229,7 @@ CAF_TEST(the tighter limit is told) {
   CAF_CHECK_EQUAL(x->left().requests->limit, 10u);
   CAF_CHECK_EQUAL(x->left().requests->remaining, 9u);
   account->set_limits({.requests_per_minute = 5}, {});
-  CAF_CHECK_EQUAL(account->rates("a").requests->limit, 5u);
+  CAF_CHECK_EQUAL(std::uint64_t{account->rates("a").requests->limit}, 5u);
 }
 
 CAF_TEST(what is used outlives a change of limits) {
@@ -340,5 +344,6 @@ CAF_TEST(a budget is never exceeded by a single token however many ask at once) 
   });
   CAF_CHECK_LESS_OR_EQUAL(admitted.load(), 900u);
   CAF_CHECK_LESS_OR_EQUAL(spent.load(), 5000u);
-  CAF_CHECK_EQUAL(account->rates("k").requests->remaining, 900u - admitted.load());
+  const std::uint64_t left = account->rates("k").requests->remaining;
+  CAF_CHECK_EQUAL(left, 900u - admitted.load());
 }

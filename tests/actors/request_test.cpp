@@ -16,10 +16,11 @@ CAF_TEST(a request asks its directory shard for a turn) {
 }
 
 CAF_TEST(a turn brings the share of its tenant) {
-  tenant_settings tenant{"tenant", {"key"}};
+  tenant_settings tenant;
+  tenant.name = "tenant";
   tenant.weight = 7;
   tenant.max_waiting = 11;
-  context->tenants = std::make_shared<tenant_table>(std::vector{tenant});
+  head.caller = asking = caller_with(tenant);
   ask();
   CAF_REQUIRE(asked().share != nullptr);
   CAF_CHECK_EQUAL(asked().share->tenant, "tenant");

@@ -177,8 +177,7 @@ test('what a cut-off turn has used counts after a restart too', async t => {
   await response.body.getReader().read();
   controller.abort();
   await (await upstream.request(0)).closed;
-  await until(async () => (await ask(server, { max_tokens: 600 })).status === 429
-                       && server.logLines(/status=499/).length === 1, 'the turn has ended');
+  await until(() => server.logLines(/status=499/).length === 1, 'the turn has ended');
   await delay(1500); // what no turn stored is written within a second
   await server.kill();
   const again = await server.restart();
