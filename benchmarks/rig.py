@@ -75,11 +75,11 @@ class Process:
 
 
 class Server(Process):
-    """lang-agent with SQLite store, one tenant and one upstream (None: the model built in).
-    `settings` maps a section of the configuration to its keys; `wrapper` goes before the
-    command."""
+    """lang-agent with SQLite store, one upstream (None: the model built in) and one tenant, or
+    those that `tenants` maps to their settings. `settings` maps a section of the configuration to
+    its keys; `wrapper` goes before the command."""
 
-    def __init__(self, folder, upstream, settings=None, wrapper=(), limit=20):
+    def __init__(self, folder, upstream, settings=None, wrapper=(), limit=20, tenants=None):
         folder.mkdir(parents=True, exist_ok=True)
         sections = {"server": {"listen": "127.0.0.1:0"}, "store": {"data_dir": str(folder / "data")}}
         for name, keys in (settings or {}).items():
@@ -87,11 +87,13 @@ class Server(Process):
         lines = []
         kind = ({"kind": "openai", "base_url": f"{upstream}/v1"} if upstream
                 else {"kind": "builtin"})
-        tables = {"tenants": {"name": "benchmark", "keys": [KEY]} | sections.pop("tenants", {}),
-                  "upstreams": {"name": "main"} | kind | sections.pop("upstreams", {})}
+        common = sections.pop("tenants", {})
+        tables = [("tenants", {"name": name, "keys": [KEY]} | common | own)
+                  for name, own in (tenants or {"benchmark": {}}).items()]
+        tables.append(("upstreams", {"name": "main"} | kind | sections.pop("upstreams", {})))
         for name, keys in sections.items():
             lines += [f"[{name}]"] + [f"{key} = {json.dumps(x)}" for key, x in keys.items()]
-        for name, keys in tables.items():
+        for name, keys in tables:
             lines += [f"[[{name}]]"] + [f"{key} = {json.dumps(x)}" for key, x in keys.items()]
         config = folder / "config.toml"
         config.write_text("\n".join(lines) + "\n")
