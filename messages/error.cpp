@@ -38,7 +38,7 @@ const error_contract& contract_of(error_kind kind) {
     CONTRACT(headers_too_large, 431, invalid, "headers_too_large")
     CONTRACT(thread_queue_full, 429, rate_limit, "thread_queue_full")
     CONTRACT(too_many_turns, 429, rate_limit, "too_many_turns")
-    CONTRACT(tenant_connections, 429, rate_limit, "too_many_connections")
+    CONTRACT(tenant_connections, 429, rate_limit, "connection_limit_reached")
     CONTRACT(rate_limit_exceeded, 429, rate_limit, "rate_limit_exceeded")
     CONTRACT(insufficient_quota, 429, quota, "insufficient_quota")
     CONTRACT(too_many_threads, 403, quota, "thread_limit_reached")

@@ -218,7 +218,7 @@ test('a tenant has its share of connections and no more', async t => {
   for (const x of places) assert.match(await get(x, KEY), /^HTTP\/1.1 200/, 'again and again');
   const fourth = await connect(server);
   const refused = await get(fourth, KEY);
-  assert.match(refused, /^HTTP\/1.1 429[^]*connection: close[^]*"too_many_connections"/);
+  assert.match(refused, /^HTTP\/1.1 429[^]*connection: close[^]*"connection_limit_reached"/);
   await fourth.closed;
   const other = await connect(server);
   assert.match(await get(other, 'bob-key'), /^HTTP\/1.1 200/);
