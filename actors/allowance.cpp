@@ -47,10 +47,10 @@ void allowance::budget::roll(std::int32_t to) {
   used = 0;
 }
 
-void allowance::set_limits(const usage_limits& x) {
+void allowance::set_limits(const usage_limits& x, const moment& now) {
   limits_ = x;
-  requests_.resize(x.requests_per_minute);
-  tokens_.resize(x.tokens_per_minute);
+  requests_.resize(x.requests_per_minute, now.steady);
+  tokens_.resize(x.tokens_per_minute, now.steady);
   day_tokens_.limit = x.tokens_per_day;
   month_tokens_.limit = x.tokens_per_month;
   day_cost_.limit = x.cost_per_day;

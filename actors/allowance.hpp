@@ -55,7 +55,7 @@ struct limit_hit {
 class allowance {
 public:
   /// What is used stays used.
-  void set_limits(const usage_limits& x);
+  void set_limits(const usage_limits& x, const moment& now);
 
   /// What was used before this process began.
   void restore(unix_ms at, std::uint64_t day_tokens, std::uint64_t day_cost,

@@ -131,12 +131,13 @@ ledger::ledger(std::string tenant, recorder record, clock now)
       now_(now ? std::move(now) : clock{real_now}) {}
 
 void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key) {
+  const auto now = now_();
   const std::lock_guard lock{mutex_};
   max_connections_ = own.max_connections;
-  own_.set_limits(own);
+  own_.set_limits(own, now);
   key_limits_ = of_each_key;
   for (auto& [name, key] : keys_)
-    key.set_limits(of_each_key);
+    key.set_limits(of_each_key, now);
 }
 
 void ledger::restore(const std::string& key, std::uint64_t day_tokens, std::uint64_t day_cost,
@@ -150,7 +151,7 @@ void ledger::restore(const std::string& key, std::uint64_t day_tokens, std::uint
 allowance& ledger::of_key(const std::string& key) {
   const auto [at, is_new] = keys_.try_emplace(key);
   if (is_new)
-    at->second.set_limits(key_limits_);
+    at->second.set_limits(key_limits_, now_());
   return at->second;
 }
 

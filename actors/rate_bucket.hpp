@@ -14,14 +14,19 @@ class rate_bucket {
 public:
   using clock = std::chrono::steady_clock;
 
-  /// 0: unlimited.
-  void resize(std::uint64_t units_per_minute) {
+  /// 0: unlimited. What is taken stays taken, in units.
+  void resize(std::uint64_t units_per_minute, clock::time_point now) {
+    if (units_per_minute == limit_)
+      return;
+    const auto taken =
+        is_limited() ? (until_full(now) + interval_ - clock::duration{1}) / interval_ : 0;
     limit_ = units_per_minute;
     const auto units = static_cast<std::int64_t>(units_per_minute);
     // Rounded up: never a unit too many.
     interval_ = units == 0 ? clock::duration{0}
                            : (clock::duration{std::chrono::minutes{1}} + clock::duration{units - 1})
                                  / units;
+    full_at_ = now + time_of(static_cast<std::uint64_t>(taken));
   }
 
   bool is_limited() const {

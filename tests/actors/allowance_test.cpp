@@ -20,7 +20,7 @@ moment at(unix_ms wall) {
 
 allowance with(const usage_limits& x) {
   allowance out;
-  out.set_limits(x);
+  out.set_limits(x, at(0));
   return out;
 }
 
@@ -139,7 +139,7 @@ CAF_TEST(what was used before a restart counts) {
 CAF_TEST(other limits keep what is used) {
   auto x = with({.max_turns = 1, .tokens_per_day = 100});
   x.take(turn_of(100), at(0));
-  x.set_limits({.max_turns = 2, .tokens_per_day = 150});
+  x.set_limits({.max_turns = 2, .tokens_per_day = 150}, at(0));
   CAF_CHECK(hit(x, turn_of(51), 0) == limit::day_tokens);
   CAF_CHECK(!hit(x, turn_of(50), 0));
 }

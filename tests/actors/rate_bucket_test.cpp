@@ -14,7 +14,7 @@ constexpr rate_bucket::clock::time_point start{1000s};
 
 rate_bucket bucket_of(std::uint64_t per_minute) {
   rate_bucket out;
-  out.resize(per_minute);
+  out.resize(per_minute, start);
   return out;
 }
 
@@ -83,12 +83,17 @@ CAF_TEST(no window of a minute gets more than the bucket and what refills) {
   }
 }
 
-CAF_TEST(a new size keeps what is owed) {
+CAF_TEST(a new size keeps what is taken) {
   auto bucket = bucket_of(60);
   bucket.take(60, start);
-  bucket.resize(120);
+  bucket.resize(120, start);
+  CAF_CHECK_EQUAL(bucket.available(start), 60u);
+  CAF_CHECK_EQUAL(bucket.available(start + 30s), 120u);
+  bucket.resize(30, start);
   CAF_CHECK_EQUAL(bucket.available(start), 0u);
-  CAF_CHECK_EQUAL(bucket.available(start + 1min), 120u);
-  bucket.resize(0);
+  CAF_CHECK_EQUAL(bucket.available(start + 62s), 1u);
+  bucket.resize(0, start);
   CAF_CHECK(!bucket.is_limited());
+  bucket.resize(10, start);
+  CAF_CHECK_EQUAL(bucket.available(start), 10u);
 }
