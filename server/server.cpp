@@ -263,12 +263,12 @@ void reload(settings& config, const settings_source& source, actor_tree& actors)
     std::swap(config.tenants, fresh.tenants);
     std::swap(config.prices, fresh.prices);
     actors.set_tenants(config);
-    spdlog::info("config reloaded tenants={}", config.tenants.size());
     fresh.tenants = config.tenants;
     fresh.prices = config.prices;
     if (fresh != config)
       spdlog::warn("config has changes that wait for the next start hint=\"only tenants and prices "
                    "are taken over while the server runs\"");
+    spdlog::info("config reloaded tenants={}", config.tenants.size());
   } catch (const std::exception& e) {
     spdlog::error("config not reloaded, the old one stays what=\"{}\"", e.what());
   }
