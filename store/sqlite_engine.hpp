@@ -131,6 +131,21 @@ private:
   void keep_sums();
   void undo_sums();
   void count_turns();
+
+  /// The one way to change the file: the work and the sums that go with it, all or nothing.
+  template <class Work>
+  void transact(Work work) {
+    try {
+      transaction all{db_};
+      work();
+      write_totals_if_due();
+      all.commit();
+    } catch (...) {
+      undo_sums();
+      throw;
+    }
+    keep_sums();
+  }
   void find_uncounted_turns();
 
   // Clearing away (sqlite_sweep.cpp).

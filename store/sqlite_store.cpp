@@ -53,18 +53,11 @@ std::vector<change_result> engine::commit(std::span<const store_change> changes)
   std::vector<change_result> out;
   out.reserve(changes.size());
   in_use_ = true;
-  try {
-    transaction all{db_};
+  transact([&] {
     for (const auto& change : changes)
       out.push_back(std::visit([this](const auto& x) { return on(x); }, change));
     write_usage();
-    write_totals_if_due();
-    all.commit();
-  } catch (...) {
-    undo_sums();
-    throw;
-  }
-  keep_sums();
+  });
   return out;
 }
 

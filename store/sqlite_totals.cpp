@@ -71,18 +71,8 @@ void engine::undo_sums() {
 
 /// Before answers are removed, and for a store at rest.
 void engine::count_turns() {
-  if (uncounted_turns_ == 0)
-    return;
-  try {
-    transaction all{db_};
-    must_count_ = true;
-    write_totals_if_due();
-    all.commit();
-  } catch (...) {
-    undo_sums();
-    throw;
-  }
-  keep_sums();
+  if (uncounted_turns_ > 0)
+    transact([this] { must_count_ = true; });
 }
 
 /// At the start: the turns that `totals` does not know of. Whatever deletes threads counts them
