@@ -28,16 +28,17 @@ milliseconds rest_of_month(unix_ms now) {
   return until(next / std::chrono::day{1}, now);
 }
 
-} // namespace
-
-std::int32_t day_of(unix_ms x) {
-  return static_cast<std::int32_t>(date_of(x).time_since_epoch().count());
-}
-
+/// Months since January 1970.
 std::int32_t month_of(unix_ms x) {
   const std::chrono::year_month_day date{date_of(x)};
   return (static_cast<int>(date.year()) - 1970) * 12
          + static_cast<std::int32_t>(static_cast<unsigned>(date.month())) - 1;
+}
+
+} // namespace
+
+std::int32_t day_of(unix_ms x) {
+  return static_cast<std::int32_t>(date_of(x).time_since_epoch().count());
 }
 
 void allowance::budget::roll(std::int32_t to) {
@@ -57,13 +58,12 @@ void allowance::set_limits(const usage_limits& x, const moment& now) {
   month_cost_.limit = x.cost_per_month;
 }
 
-void allowance::restore(unix_ms at, std::uint64_t day_tokens, std::uint64_t day_cost,
-                        std::uint64_t month_tokens, std::uint64_t month_cost) {
+void allowance::restore(unix_ms at, const past_use& x) {
   roll({{}, at});
-  day_tokens_.used = day_tokens;
-  day_cost_.used = day_cost;
-  month_tokens_.used = month_tokens;
-  month_cost_.used = month_cost;
+  day_tokens_.used = x.day_tokens;
+  day_cost_.used = x.day_cost;
+  month_tokens_.used = x.month_tokens;
+  month_cost_.used = x.month_cost;
 }
 
 void allowance::roll(const moment& now) {

@@ -6,7 +6,6 @@
 #include "messages/limits.hpp"
 #include "messages/threads.hpp"
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +21,6 @@ struct moment {
 
 /// Days since 1970-01-01, in UTC.
 std::int32_t day_of(unix_ms x);
-/// Months since January 1970, in UTC.
-std::int32_t month_of(unix_ms x);
 
 /// What a turn takes of an allowance.
 struct demand {
@@ -31,6 +28,14 @@ struct demand {
   std::uint64_t tokens = 0;
   std::uint64_t cost = 0; ///< see `usage_limits`
   bool stream = false;
+};
+
+/// What was used of this day and month before the process began.
+struct past_use {
+  std::uint64_t day_tokens = 0;
+  std::uint64_t day_cost = 0;
+  std::uint64_t month_tokens = 0;
+  std::uint64_t month_cost = 0;
 };
 
 /// Why a demand is refused.
@@ -57,9 +62,8 @@ public:
   /// What is used stays used.
   void set_limits(const usage_limits& x, const moment& now);
 
-  /// What was used before this process began.
-  void restore(unix_ms at, std::uint64_t day_tokens, std::uint64_t day_cost,
-               std::uint64_t month_tokens, std::uint64_t month_cost);
+  /// Before the first turn.
+  void restore(unix_ms at, const past_use& x);
 
   /// The first limit that a turn with this demand would break.
   std::optional<limit_hit> check(const demand& x, const moment& now);

@@ -140,12 +140,10 @@ void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key
     key.set_limits(of_each_key, now);
 }
 
-void ledger::restore(const std::string& key, std::uint64_t day_tokens, std::uint64_t day_cost,
-                     std::uint64_t month_tokens, std::uint64_t month_cost) {
+void ledger::restore(const std::string& key, const past_use& x) {
   const auto now = now_();
   const std::lock_guard lock{mutex_};
-  auto& holder = key.empty() ? own_ : of_key(key);
-  holder.restore(now.wall, day_tokens, day_cost, month_tokens, month_cost);
+  (key.empty() ? own_ : of_key(key)).restore(now.wall, x);
 }
 
 allowance& ledger::of_key(const std::string& key) {

@@ -106,8 +106,7 @@ public:
   void set_limits(const usage_limits& own, const usage_limits& of_each_key);
 
   /// Before the first turn: what was used this day and month.
-  void restore(const std::string& key, std::uint64_t day_tokens, std::uint64_t day_cost,
-               std::uint64_t month_tokens, std::uint64_t month_cost);
+  void restore(const std::string& key, const past_use& x);
 
   /// A place among the turns, or the limit that is in the way.
   std::variant<reservation_ptr, failure> reserve(charge what);

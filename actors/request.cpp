@@ -189,7 +189,6 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
 
   auto asked = std::make_shared<lang_agent::turn>(self);
   asked->key = key = {record.tenant, decoded.thread};
-  asked->share = caller_of(record.head).owner->share;
   asked->stateless = decoded.thread.empty();
   asked->request_id = record.head.request_id;
   asked->answer_id = http::make_answer_id();
@@ -204,9 +203,10 @@ void request_state::ask(http::chat_request& decoded, digest body, choice_of_upst
   asked->instructions = std::move(decoded.instructions);
   asked->messages = std::move(decoded.messages);
   asked->arrived = self->clock().now();
-  const auto& owner = caller_of(record.head).owner->settings;
-  asked->on_busy = owner.on_busy;
-  asked->storage = owner.storage;
+  const auto& owner = *caller_of(record.head).owner;
+  asked->share = owner.share;
+  asked->on_busy = owner.settings.on_busy;
+  asked->storage = owner.settings.storage;
   left = permit->left();
   asked->meter = {permit, &permit->meter()};
   asked->in_flight = std::move(permit);

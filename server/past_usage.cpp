@@ -12,18 +12,18 @@ std::int32_t first_day_of_month(unix_ms now) {
   return static_cast<std::int32_t>(first.time_since_epoch().count());
 }
 
-} // namespace
-
-void past_usage::sums::add(const usage_counts& x, bool is_today) {
+void add(past_use& sums, const usage_counts& x, bool is_today) {
   const auto tokens = x.prompt_tokens + x.completion_tokens;
   const auto cost = static_cast<std::uint64_t>(x.cost);
-  month_tokens += tokens;
-  month_cost += cost;
+  sums.month_tokens += tokens;
+  sums.month_cost += cost;
   if (!is_today)
     return;
-  day_tokens += tokens;
-  day_cost += cost;
+  sums.day_tokens += tokens;
+  sums.day_cost += cost;
 }
+
+} // namespace
 
 past_usage::past_usage(store::thread_store& from, unix_ms now) {
   read_usage query;
@@ -35,8 +35,8 @@ past_usage::past_usage(store::thread_store& from, unix_ms now) {
     const auto& rows = std::get<page<usage_row>>(answer);
     for (const auto& [key, counts] : rows.data) {
       const bool is_today = key.day == query.last_day;
-      of_[{key.tenant, ""}].add(counts, is_today);
-      of_[{key.tenant, key.key}].add(counts, is_today);
+      add(of_[{key.tenant, ""}], counts, is_today);
+      add(of_[{key.tenant, key.key}], counts, is_today);
     }
     more = rows.has_more;
     if (more)
@@ -45,10 +45,8 @@ past_usage::past_usage(store::thread_store& from, unix_ms now) {
 }
 
 void past_usage::restore(ledger& account, const std::string& tenant) const {
-  for (auto i = of_.lower_bound({tenant, ""}); i != of_.end() && i->first.first == tenant; ++i) {
-    const auto& x = i->second;
-    account.restore(i->first.second, x.day_tokens, x.day_cost, x.month_tokens, x.month_cost);
-  }
+  for (auto i = of_.lower_bound({tenant, ""}); i != of_.end() && i->first.first == tenant; ++i)
+    account.restore(i->first.second, i->second);
 }
 
 } // namespace lang_agent

@@ -4,7 +4,6 @@
 #include "actors/ledger.hpp"
 #include "store/thread_store.hpp"
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,16 +19,7 @@ public:
   void restore(ledger& account, const std::string& tenant) const;
 
 private:
-  struct sums {
-    std::uint64_t day_tokens = 0;
-    std::uint64_t day_cost = 0;
-    std::uint64_t month_tokens = 0;
-    std::uint64_t month_cost = 0;
-
-    void add(const usage_counts& x, bool is_today);
-  };
-
-  std::map<std::pair<std::string, std::string>, sums> of_; ///< tenant and key; "": all its keys
+  std::map<std::pair<std::string, std::string>, past_use> of_; ///< tenant and key; "": all its keys
 };
 
 } // namespace lang_agent

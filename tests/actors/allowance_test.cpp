@@ -130,7 +130,7 @@ CAF_TEST(a turn that goes on over midnight counts for the new day) {
 
 CAF_TEST(what was used before a restart counts) {
   auto x = with({.tokens_per_day = 100, .cost_per_month = 50});
-  x.restore(end_of_january, 60, 0, 60, 45);
+  x.restore(end_of_january, {60, 0, 60, 45});
   CAF_CHECK(hit(x, turn_of(41), end_of_january) == limit::day_tokens);
   CAF_CHECK(hit(x, turn_of(40, 6), end_of_january) == limit::month_cost);
   CAF_CHECK(!hit(x, turn_of(40, 5), end_of_january));
