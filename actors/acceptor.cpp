@@ -1,5 +1,6 @@
 #include "actors/acceptor.hpp"
 
+#include "actors/admin_request.hpp"
 #include "actors/thread_request.hpp"
 
 #include <caf/actor_system.hpp>
@@ -16,6 +17,8 @@ acceptor_actor::behavior_type acceptor(acceptor_actor::pointer self,
       [self, context](incoming_ptr& x) {
         if (x->request.head.target == http::endpoint::chat_completions)
           spawn_request(self->home_system(), context, std::move(x));
+        else if (is_admin_endpoint(x->request.head.target))
+          spawn_admin_request(self->home_system(), context, std::move(x));
         else
           spawn_thread_request(self->home_system(), context, std::move(x));
       },

@@ -52,19 +52,21 @@ bool is_document(http::endpoint x) {
 
 bool takes_json(http::endpoint x) {
   using enum http::endpoint;
-  return x == chat_completions || x == change_thread || x == fork_thread;
+  return x == chat_completions || x == change_thread || x == fork_thread || x == put_tenant
+         || x == create_key || x == change_key || x == rotate_key;
 }
 
 http::response preflight(const http::request_head& head) {
   http::response out;
   out.status = 204;
-  http::add_header(out, "access-control-allow-methods", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+  http::add_header(out, "access-control-allow-methods",
+                   "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   http::add_header(out, "access-control-allow-headers",
                    head.requested_headers.empty()
                        ? "authorization, content-type, idempotency-key, x-request-id"
                        : head.requested_headers);
   http::add_header(out, "access-control-max-age", "86400");
-  http::add_header(out, "allow", "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+  http::add_header(out, "allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   return out;
 }
 
@@ -79,8 +81,11 @@ http::response no_such_route(const http::no_route& x) {
 
 api_service::api_service(std::shared_ptr<const published<tenant_table>> tenants,
                          std::shared_ptr<const routing_table> routes,
-                         std::vector<acceptor_actor> acceptors)
-    : tenants_(std::move(tenants)), routes_(std::move(routes)), acceptors_(std::move(acceptors)) {}
+                         std::vector<acceptor_actor> acceptors, admin_access admin)
+    : tenants_(std::move(tenants)),
+      routes_(std::move(routes)),
+      acceptors_(std::move(acceptors)),
+      admin_(std::move(admin)) {}
 
 std::optional<http::response> api_service::admit(http::request_head& head) {
   const auto found = http::find_route(head.method, head.path);
@@ -89,14 +94,10 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   const auto& route = std::get<http::route>(found);
   if (route.target == http::endpoint::preflight)
     return preflight(head);
-  if (!route.open) {
-    auto who = tenants_->current()->authenticate(head.authorization, unix_now());
-    if (const auto* why = std::get_if<failure>(&who))
-      return http::error_response(*why);
-    head.caller = std::get<caller_ptr>(std::move(who));
-    if (!has_connection(head))
-      return no_connection_left();
-  }
+  if (const auto why = authenticate(route.who, head))
+    return http::error_response(*why);
+  if (route.who == http::access::tenant && !has_connection(head))
+    return no_connection_left();
   if (is_document(route.target)) {
     auto out = document(route, head);
     if (head.caller)
@@ -110,6 +111,27 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   head.streams_body = route.target == http::endpoint::import_threads;
   if (takes_json(route.target) && !is_json(head.content_type))
     return http::error_response(wrong_type(head.content_type));
+  return std::nullopt;
+}
+
+/// Finds out who asks. Without an admin key there is no admin API, not even a refusal.
+std::optional<failure> api_service::authenticate(http::access who, http::request_head& head) const {
+  const bool is_off =
+      who == http::access::admin ? admin_.keys.empty() : who == http::access::tenant && admin_.only;
+  if (is_off)
+    return http::unknown_url(head.method, head.path);
+  if (who == http::access::tenant) {
+    auto caller = tenants_->current()->authenticate(head.authorization, unix_now());
+    if (auto* why = std::get_if<failure>(&caller))
+      return std::move(*why);
+    head.caller = std::get<caller_ptr>(std::move(caller));
+  } else if (who == http::access::admin) {
+    auto caller = admin_.keys.authenticate(head.authorization);
+    if (!caller)
+      return failure{error_kind::invalid_api_key,
+                     "This needs an admin key: 'Authorization: Bearer ADMIN_KEY'."};
+    head.caller = std::move(caller);
+  }
   return std::nullopt;
 }
 

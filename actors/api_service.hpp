@@ -19,10 +19,17 @@
 
 namespace lang_agent {
 
+/// What a listener serves of the admin API.
+struct admin_access {
+  admin_keys keys;   ///< none: nothing
+  bool only = false; ///< ... and nothing else
+};
+
 class api_service final : public http::service {
 public:
   api_service(std::shared_ptr<const published<tenant_table>> tenants,
-              std::shared_ptr<const routing_table> routes, std::vector<acceptor_actor> acceptors);
+              std::shared_ptr<const routing_table> routes, std::vector<acceptor_actor> acceptors,
+              admin_access admin);
 
   std::optional<http::response> admit(http::request_head& head) override;
   void answered(const http::request_head& head, int status) override;
@@ -39,11 +46,13 @@ public:
   }
 
 private:
+  std::optional<failure> authenticate(http::access who, http::request_head& head) const;
   http::response document(const http::route& route, const http::request_head& head) const;
 
   std::shared_ptr<const published<tenant_table>> tenants_;
   std::shared_ptr<const routing_table> routes_;
   std::vector<acceptor_actor> acceptors_;
+  const admin_access admin_;
   std::function<std::string()> metrics_;
   std::atomic<std::size_t> next_acceptor_{0};
   std::atomic<bool> draining_{false};

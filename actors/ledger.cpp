@@ -125,10 +125,12 @@ usage_row reservation::row_of(const token_usage& x) const {
                          ledger_->now_().wall);
 }
 
-ledger::ledger(std::string tenant, recorder record, clock now)
+ledger::ledger(std::string tenant, recorder record, clock now,
+               std::shared_ptr<std::atomic<std::size_t>> all)
     : tenant_(std::move(tenant)),
       record_(std::move(record)),
-      now_(now ? std::move(now) : clock{real_now}) {}
+      now_(now ? std::move(now) : clock{real_now}),
+      all_turns_(all ? std::move(all) : std::make_shared<std::atomic<std::size_t>>(0)) {}
 
 void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key) {
   const auto now = now_();
@@ -167,6 +169,7 @@ std::variant<reservation_ptr, failure> ledger::reserve(charge what) {
   own_.take(wanted, now);
   key.take(wanted, now);
   ++turns_;
+  ++*all_turns_;
   out->ledger_ = shared_from_this();
   out->left_ = rates_now(key, now);
   return out;
@@ -208,6 +211,7 @@ void ledger::settle(reservation& x) {
     own_.settle(x.held_, used, now);
     of_key(x.what_.key).settle(x.held_, used, now);
     --turns_;
+    --*all_turns_;
   }
   if (record_ && x.meter_.was_asked() && !x.recorded_)
     record_(row_of(x.what_, tokens, outcome, now.wall));

@@ -101,7 +101,9 @@ public:
   using recorder = std::function<void(usage_row)>;
 
   /// `record` hears of each turn that asked an upstream and was not recorded otherwise.
-  explicit ledger(std::string tenant, recorder record = {}, clock now = {});
+  /// `all`: counts the turns in flight of all tenants together; may be null.
+  explicit ledger(std::string tenant, recorder record = {}, clock now = {},
+                  std::shared_ptr<std::atomic<std::size_t>> all = {});
 
   void set_limits(const usage_limits& own, const usage_limits& of_each_key);
 
@@ -141,6 +143,7 @@ private:
   const recorder record_;
   const clock now_;
   std::atomic<std::size_t> turns_{0};
+  const std::shared_ptr<std::atomic<std::size_t>> all_turns_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> max_connections_{0};
 

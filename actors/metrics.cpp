@@ -2,6 +2,8 @@
 
 #include "http/metrics_text.hpp"
 
+#include <array>
+
 namespace lang_agent {
 
 namespace {
@@ -53,6 +55,21 @@ void add_upstreams(http::metrics_text& out, const pool_counters& pool) {
 }
 
 } // namespace
+
+http::server_state describe_state(const pool_counters& pool, const tenant_table& tenants,
+                                  const server_gauges& now) {
+  constexpr std::array<std::string_view, 3> breakers{"closed", "open", "half_open"};
+  http::server_state out;
+  out.connections = now.connections;
+  out.waiting = pool.waiting;
+  out.resting = pool.resting;
+  for (const auto& x : tenants.tenants())
+    out.tenants.push_back({x->name(), x->account->turns(), x->account->connections()});
+  for (std::size_t i = 0; i < pool.upstreams.size(); ++i)
+    out.upstreams.push_back({pool.upstream_names[i], pool.upstreams[i].outstanding,
+                             breakers[pool.upstreams[i].state % breakers.size()]});
+  return out;
+}
 
 std::string metrics_document(const pool_counters& pool, const tenant_table& tenants,
                              const server_gauges& now) {

@@ -19,9 +19,18 @@
 
 #include <caf/fwd.hpp>
 
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace lang_agent {
+
+/// What requests to the admin API need. Empty where it is off.
+struct admin_context {
+  accounts_actor accounts = {};
+  std::function<std::string()> state = {}; ///< JSON; thread-safe, as the next
+  std::function<void()> drain = {};
+};
 
 /// What all requests share. Immutable.
 struct request_context {
@@ -35,6 +44,7 @@ struct request_context {
   directory_shards directory;
   journal_port journal;                           ///< for the thread API
   std::size_t max_import_line = 32 * 1024 * 1024; ///< in bytes
+  admin_context admin;
 };
 
 /// A request and the way to answer it, on their way from the connection to the request actor.

@@ -20,6 +20,8 @@ namespace lang_agent {
 struct retention_rule {
   std::string tenant;
   std::chrono::milliseconds ttl{0};
+
+  bool operator==(const retention_rule&) const = default;
 };
 
 retention_actor spawn_retention(caf::actor_system& system, std::vector<retention_rule> rules,

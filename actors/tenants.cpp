@@ -12,18 +12,6 @@ namespace lang_agent {
 
 namespace {
 
-/// Of a key that has no id of its own. So many digits of its digest tell it from the other keys of
-/// a tenant, and nothing about the key.
-std::string id_of(const key_digest& x) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out = "key_";
-  for (std::size_t i = 0; i < 6; ++i) {
-    out += digits[x[i] >> 4];
-    out += digits[x[i] & 15];
-  }
-  return out;
-}
-
 /// What follows "Bearer", whatever its case.
 std::optional<std::string_view> bearer_key(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer";
@@ -62,6 +50,36 @@ key_digest digest_of_key(std::string_view key) {
   return out;
 }
 
+std::string id_of_key(const key_digest& x) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out = "key_";
+  for (std::size_t i = 0; i < 6; ++i) {
+    out += digits[x[i] >> 4];
+    out += digits[x[i] & 15];
+  }
+  return out;
+}
+
+std::optional<key_digest> presented_key(std::string_view authorization) {
+  const auto key = bearer_key(authorization);
+  return key ? std::optional{digest_of_key(*key)} : std::nullopt;
+}
+
+admin_keys::admin_keys(const std::vector<std::string>& keys) {
+  for (const auto& key : keys) {
+    const auto digest = digest_of_key(key);
+    auto holder = std::make_shared<caller>();
+    holder->key = id_of_key(digest);
+    keys_.emplace(digest, std::move(holder));
+  }
+}
+
+caller_ptr admin_keys::authenticate(std::string_view authorization) const {
+  const auto key = presented_key(authorization);
+  const auto found = key ? keys_.find(*key) : keys_.end();
+  return found == keys_.end() ? nullptr : found->second;
+}
+
 const std::shared_ptr<ledger>& ledger_book::of(const std::string& tenant) {
   auto& out = ledgers_[tenant];
   if (!out)
@@ -85,7 +103,9 @@ token_price tenant::price_of(std::string_view model) const {
 }
 
 tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
+                           const std::vector<stored_key>& keys,
                            const std::vector<price_settings>& prices, ledger_book& book) {
+  std::map<std::string, tenant_ptr> by_name;
   const auto shared_prices = std::make_shared<const std::vector<price_settings>>(prices);
   for (const auto& x : settings) {
     const auto& account = book.of(x.name);
@@ -97,10 +117,23 @@ tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
       const auto digest = digest_of_key(key);
       auto holder = std::make_shared<caller>();
       holder->owner = owner;
-      holder->key = id_of(digest);
+      holder->key = id_of_key(digest);
       keys_.emplace(digest, std::move(holder));
     }
+    by_name[x.name] = owner;
     tenants_.push_back(std::move(owner));
+  }
+  for (const auto& x : keys) {
+    const auto owner = by_name.find(x.tenant);
+    if (owner == by_name.end())
+      continue;
+    auto holder = std::make_shared<caller>();
+    holder->owner = owner->second;
+    holder->key = x.id;
+    holder->expires = x.expires;
+    holder->disabled = x.disabled;
+    holder->last_used = x.last_used;
+    keys_.emplace(x.digest, std::move(holder)); // a key of the config wins
   }
 }
 
@@ -109,8 +142,8 @@ std::variant<caller_ptr, failure> tenant_table::authenticate(std::string_view au
   if (authorization.empty())
     return invalid_key(
         "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.");
-  const auto key = bearer_key(authorization);
-  const auto found = key ? keys_.find(digest_of_key(*key)) : keys_.end();
+  const auto key = presented_key(authorization);
+  const auto found = key ? keys_.find(*key) : keys_.end();
   if (found == keys_.end())
     return invalid_key("Incorrect API key provided.");
   const auto& holder = found->second;

@@ -25,6 +25,13 @@ namespace lang_agent {
 /// to guess that a slow hash would protect.
 key_digest digest_of_key(std::string_view key);
 
+/// Of the key in an `Authorization: Bearer KEY` header; none: there is no key.
+std::optional<key_digest> presented_key(std::string_view authorization);
+
+/// Of a key that has no id of its own. Tells it from the other keys of a server, and nothing about
+/// the key.
+std::string id_of_key(const key_digest& x);
+
 /// A tenant in one version of its settings, with the account that all versions share.
 struct tenant {
   tenant_settings settings;
@@ -44,7 +51,7 @@ using tenant_ptr = std::shared_ptr<const tenant>;
 
 /// A tenant's key: whoever presents it is this caller.
 struct caller {
-  tenant_ptr owner;
+  tenant_ptr owner;    ///< null: an admin
   std::string key;     ///< its id, for limits, records and the log; tells nothing of it
   unix_ms expires = 0; ///< 0: never
   bool disabled = false;
@@ -58,6 +65,22 @@ const caller& caller_of(const http::request_head& head);
 
 /// What is left to a caller of its limits by the minute.
 rates_left rates_of(const caller& x);
+
+/// Keys of the admin API. Immutable.
+class admin_keys {
+public:
+  explicit admin_keys(const std::vector<std::string>& keys);
+
+  bool empty() const {
+    return keys_.empty();
+  }
+
+  /// Null: it is none of them.
+  caller_ptr authenticate(std::string_view authorization) const;
+
+private:
+  std::map<key_digest, caller_ptr> keys_;
+};
 
 /// The accounts of all tenants that there ever were in this process.
 class ledger_book {
@@ -77,7 +100,8 @@ private:
 /// guess is. Thread-safe.
 class tenant_table {
 public:
-  tenant_table(const std::vector<tenant_settings>& settings,
+  /// `keys`: beside those of the settings; those of unknown tenants are left out.
+  tenant_table(const std::vector<tenant_settings>& settings, const std::vector<stored_key>& keys,
                const std::vector<price_settings>& prices, ledger_book& book);
 
   /// Whoever an `Authorization: Bearer KEY` header belongs to, or what to tell it.
@@ -85,6 +109,12 @@ public:
 
   const std::vector<tenant_ptr>& tenants() const {
     return tenants_;
+  }
+
+  template <class Visit>
+  void for_each_caller(Visit visit) const {
+    for (const auto& [digest, holder] : keys_)
+      visit(*holder);
   }
 
   /// Turns in flight of all tenants.

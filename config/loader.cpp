@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::int64_t many = 1'000'000'000;
 
-void apply_listen(server_settings& out, const std::string& text, const std::string& where) {
+template <class Listener>
+void apply_listen(Listener& out, const std::string& text, const std::string& where) {
   const auto address = parse_listen(text);
   if (!address)
     throw config_error{where + ": \"" + text
@@ -101,6 +102,14 @@ settings read_settings(const toml::table& table, const std::string& file,
   in.table("log", [&](table_reader& sub) {
     sub.text("level", out.log.level);
     sub.flag("content", out.log.content);
+  });
+  in.table("admin", [&](table_reader& sub) {
+    read_admin(sub, out.admin, !overrides.without_secrets);
+    std::string listen;
+    sub.text("listen", listen);
+    out.admin.own_listener = !listen.empty();
+    if (out.admin.own_listener)
+      apply_listen(out.admin, listen, file + ": admin.listen");
   });
   in.table("threads", [&](table_reader& sub) { read_threads(sub, out.threads); });
   in.table("store", [&](table_reader& sub) { read_store(sub, out.store); });

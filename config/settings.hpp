@@ -5,6 +5,7 @@
 #include "messages/base_url.hpp"
 #include "messages/limits.hpp"
 #include "messages/parameter_policy.hpp"
+#include "messages/tenant.hpp"
 #include "messages/thread_policy.hpp"
 
 #include <chrono>
@@ -67,6 +68,16 @@ struct thread_settings {
   bool operator==(const thread_settings&) const = default;
 };
 
+/// The admin API; off without a key.
+struct admin_settings {
+  std::vector<std::string> keys;
+  bool own_listener = false; ///< else it is where the API is
+  std::string host;
+  std::uint16_t port = 0;
+
+  bool operator==(const admin_settings&) const = default;
+};
+
 enum class store_engine : std::uint8_t { sqlite, memory };
 enum class commit_durability : std::uint8_t { full, os };
 
@@ -85,23 +96,6 @@ struct default_parameters {
   std::optional<std::int64_t> max_tokens = 500;
 
   bool operator==(const default_parameters&) const = default;
-};
-
-struct tenant_settings {
-  std::string name;
-  std::vector<std::string> keys;
-  usage_limits limits{.max_turns = 20'000};
-  usage_limits key_limits; ///< of each key by itself
-  storage_limits storage;
-  unsigned weight = 1;              ///< its share of upstreams beside other tenants that wait
-  std::size_t max_waiting = 10'000; ///< turns that wait for a place at their upstreams
-  std::vector<std::string> models;  ///< that it may use; a "*" stands for anything; none: all
-  milliseconds ttl{0};              ///< threads without a turn for so long are deleted; 0 = never
-  std::optional<std::string> default_thread; ///< these three: instead of the thread settings'
-  std::optional<busy_policy> on_busy;
-  std::optional<disconnect_policy> on_disconnect;
-
-  bool operator==(const tenant_settings&) const = default;
 };
 
 /// What the tokens of some models cost.
@@ -206,6 +200,7 @@ struct breaker_settings {
 struct settings {
   server_settings server;
   log_settings log;
+  admin_settings admin;
   thread_settings threads;
   store_settings store;
   default_parameters defaults;

@@ -28,17 +28,19 @@ void read_limits(table_reader& in, usage_limits& out) {
   in.amount("cost_per_month", out.cost_per_month);
 }
 
-void read_keys(table_reader& in, std::vector<std::string>& out, bool with_secrets) {
+/// `table`: its name in messages.
+void read_keys(table_reader& in, std::vector<std::string>& out, const std::string& table,
+               bool with_secrets) {
   in.texts("keys", out);
   std::string variable;
   in.text("keys_env", variable);
   if (!variable.empty() && with_secrets)
-    for (auto& key : environment_secrets(variable, "tenants.keys_env"))
+    for (auto& key : environment_secrets(variable, table + ".keys_env"))
       out.push_back(std::move(key));
   std::string file;
   in.text("keys_file", file);
   if (!file.empty() && with_secrets)
-    for (auto& key : file_secrets(file, "tenants.keys_file"))
+    for (auto& key : file_secrets(file, table + ".keys_file"))
       out.push_back(std::move(key));
 }
 
@@ -61,7 +63,7 @@ void read_default_thread(table_reader& in, std::optional<std::string>& out) {
 
 void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
   in.text("name", out.name);
-  read_keys(in, out.keys, with_secrets);
+  read_keys(in, out.keys, "tenants", with_secrets);
   read_limits(in, out.limits);
   in.number("max_connections", out.limits.max_connections, 0, many);
   in.table("key_limits", [&](table_reader& sub) { read_limits(sub, out.key_limits); });
@@ -77,6 +79,10 @@ void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets) {
   in.optional_word<disconnect_policy>(
       "on_disconnect", out.on_disconnect,
       {{"cancel", disconnect_policy::cancel}, {"finish", disconnect_policy::finish}});
+}
+
+void read_admin(table_reader& in, admin_settings& out, bool with_secrets) {
+  read_keys(in, out.keys, "admin", with_secrets);
 }
 
 void read_price(table_reader& in, price_settings& out) {

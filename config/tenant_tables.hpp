@@ -9,6 +9,9 @@ namespace lang_agent {
 /// Without secrets, keys from the environment and from files are left out.
 void read_tenant(table_reader& in, tenant_settings& out, bool with_secrets);
 
+/// `listen` is left to the caller.
+void read_admin(table_reader& in, admin_settings& out, bool with_secrets);
+
 void read_price(table_reader& in, price_settings& out);
 
 /// An id of a thread that requests without one get; "none" is the empty one. Leaves `out` alone

@@ -44,6 +44,21 @@ void check_tenants(const settings& x) {
                          "(--config FILE)"};
 }
 
+void check_admin(const settings& x) {
+  constexpr std::size_t shortest = 16;
+  for (const auto& key : x.admin.keys) {
+    if (key.size() < shortest || !std::all_of(key.begin(), key.end(), is_visible))
+      throw config_error{"an admin key must have at least " + std::to_string(shortest)
+                         + " characters, all visible ASCII; make one with: openssl rand -hex 32"};
+    for (const auto& tenant : x.tenants)
+      if (std::find(tenant.keys.begin(), tenant.keys.end(), key) != tenant.keys.end())
+        throw config_error{"an admin key is a key of tenant \"" + tenant.name
+                           + "\", too; they must differ"};
+  }
+  if (x.admin.own_listener && x.admin.keys.empty())
+    throw config_error{"admin.listen has no use without a key; add keys, keys_env or keys_file"};
+}
+
 bool is_token(char c) {
   return is_visible(c) && std::string_view{"\"(),/:;<=>?@[\\]{}"}.find(c) == std::string_view::npos;
 }
@@ -238,6 +253,7 @@ void validate(const settings& x) {
     if (bytes < 1024)
       throw config_error{std::string{name} + " must be at least \"1KiB\""};
   check_tenants(x);
+  check_admin(x);
   check_upstreams(x);
   check_routes(x);
   check_failure_rules(x);

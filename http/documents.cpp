@@ -31,6 +31,35 @@ std::string health_document(bool healthy) {
   return healthy ? R"({"status":"healthy"})" : R"({"status":"shutting_down"})";
 }
 
+std::string state_document(const server_state& x) {
+  std::string out = R"({"object":"server_state")";
+  const auto add = [&](std::string_view name, std::uint64_t value) {
+    out.append(",\"").append(name).append("\":").append(std::to_string(value));
+  };
+  out += x.draining ? R"(,"draining":true)" : R"(,"draining":false)";
+  add("connections", x.connections);
+  add("waiting_turns", x.waiting);
+  add("resting_turns", x.resting);
+  out += R"(,"tenants":[)";
+  for (const auto& tenant : x.tenants) {
+    out += out.back() == '[' ? R"({"id":)" : R"(,{"id":)";
+    append_json_string(out, tenant.id);
+    add("turns", tenant.turns);
+    add("connections", tenant.connections);
+    out += '}';
+  }
+  out += R"(],"upstreams":[)";
+  for (const auto& upstream : x.upstreams) {
+    out += out.back() == '[' ? R"({"name":)" : R"(,{"name":)";
+    append_json_string(out, upstream.name);
+    add("outstanding", upstream.outstanding);
+    out += R"(,"breaker":)";
+    append_json_string(out, upstream.breaker);
+    out += '}';
+  }
+  return out + "]}";
+}
+
 std::string model_document(std::string_view id, std::int64_t created) {
   std::string out = R"({"id":)";
   append_json_string(out, id);

@@ -1,6 +1,7 @@
 /// The documents that never change while the server runs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,30 @@ std::string info_document();
 
 /// GET /health.
 std::string health_document(bool healthy);
+
+/// What a server is doing, for GET /admin/v1/state.
+struct server_state {
+  bool draining = false;
+  std::size_t connections = 0;
+  std::uint64_t waiting = 0; ///< turns, for a place at their upstreams
+  std::uint64_t resting = 0; ///< ... or for their next attempt
+
+  struct tenant {
+    std::string id;
+    std::size_t turns = 0; ///< in flight
+    std::size_t connections = 0;
+  };
+  std::vector<tenant> tenants = {};
+
+  struct upstream {
+    std::string name;
+    std::uint64_t outstanding = 0;
+    std::string_view breaker; ///< "closed", "open", "half_open"
+  };
+  std::vector<upstream> upstreams = {};
+};
+
+std::string state_document(const server_state& x);
 
 /// GET /v1/models/{id}: one model object. `created` is in Unix seconds.
 std::string model_document(std::string_view id, std::int64_t created);

@@ -120,6 +120,11 @@ public:
     return members_;
   }
 
+  /// The object, when it was parsed.
+  const value& root() const {
+    return *document_;
+  }
+
 private:
   outcome malformed(std::string_view what, std::size_t offset);
 

@@ -25,6 +25,19 @@ enum class endpoint : std::uint8_t {
   fork_thread,
   export_thread,
   import_threads,
+  admin_tenants, // from here to `drain`: the admin API
+  admin_tenant,
+  put_tenant,
+  delete_tenant,
+  tenant_keys,
+  create_key,
+  change_key,
+  rotate_key,
+  delete_key,
+  usage,
+  audit,
+  admin_state,
+  drain,
   preflight,
 };
 

@@ -102,10 +102,10 @@ response error_response(const failure& why) {
     add_header(out, "retry-after-ms", why.retry_after_ms);
   // The SDKs of OpenAI repeat a request after any 409 and 429, which is right for a busy thread and
   // for what passes in a minute.
-  const bool is_final = why.is_final || why.kind == error_kind::insufficient_quota
-                        || why.kind == error_kind::thread_exists
-                        || why.kind == error_kind::thread_changed
-                        || why.kind == error_kind::idempotency_key_conflict;
+  const bool is_final =
+      why.is_final || why.kind == error_kind::insufficient_quota
+      || why.kind == error_kind::tenant_is_configured || why.kind == error_kind::thread_exists
+      || why.kind == error_kind::thread_changed || why.kind == error_kind::idempotency_key_conflict;
   if (is_final)
     add_header(out, "x-should-retry", "false");
   if (out.status == 401)

@@ -13,24 +13,37 @@ struct entry {
   std::string_view path; ///< "{id}" stands for one segment, "{rest}" for all that follows
   std::string_view method;
   endpoint target;
-  bool open;
+  access who;
 };
 
-constexpr std::array<entry, 14> table{{
-    {"/", "GET", endpoint::info, true},
-    {"/health", "GET", endpoint::health, true},
-    {"/metrics", "GET", endpoint::metrics, true},
-    {"/v1/models", "GET", endpoint::models, false},
-    {"/v1/models/{rest}", "GET", endpoint::model, false},
-    {"/v1/chat/completions", "POST", endpoint::chat_completions, false},
-    {"/v1/threads", "GET", endpoint::threads, false},
-    {"/v1/threads/{id}", "GET", endpoint::thread, false},
-    {"/v1/threads/{id}", "PATCH", endpoint::change_thread, false},
-    {"/v1/threads/{id}", "DELETE", endpoint::delete_thread, false},
-    {"/v1/threads/{id}/messages", "GET", endpoint::thread_messages, false},
-    {"/v1/threads/{id}/fork", "POST", endpoint::fork_thread, false},
-    {"/v1/threads/{id}/export", "GET", endpoint::export_thread, false},
-    {"/v1/threads/import", "POST", endpoint::import_threads, false},
+constexpr std::array<entry, 27> table{{
+    {"/", "GET", endpoint::info, access::anybody},
+    {"/health", "GET", endpoint::health, access::anybody},
+    {"/metrics", "GET", endpoint::metrics, access::anybody},
+    {"/v1/models", "GET", endpoint::models, access::tenant},
+    {"/v1/models/{rest}", "GET", endpoint::model, access::tenant},
+    {"/v1/chat/completions", "POST", endpoint::chat_completions, access::tenant},
+    {"/v1/threads", "GET", endpoint::threads, access::tenant},
+    {"/v1/threads/{id}", "GET", endpoint::thread, access::tenant},
+    {"/v1/threads/{id}", "PATCH", endpoint::change_thread, access::tenant},
+    {"/v1/threads/{id}", "DELETE", endpoint::delete_thread, access::tenant},
+    {"/v1/threads/{id}/messages", "GET", endpoint::thread_messages, access::tenant},
+    {"/v1/threads/{id}/fork", "POST", endpoint::fork_thread, access::tenant},
+    {"/v1/threads/{id}/export", "GET", endpoint::export_thread, access::tenant},
+    {"/v1/threads/import", "POST", endpoint::import_threads, access::tenant},
+    {"/admin/v1/tenants", "GET", endpoint::admin_tenants, access::admin},
+    {"/admin/v1/tenants/{id}", "GET", endpoint::admin_tenant, access::admin},
+    {"/admin/v1/tenants/{id}", "PUT", endpoint::put_tenant, access::admin},
+    {"/admin/v1/tenants/{id}", "DELETE", endpoint::delete_tenant, access::admin},
+    {"/admin/v1/tenants/{id}/keys", "GET", endpoint::tenant_keys, access::admin},
+    {"/admin/v1/tenants/{id}/keys", "POST", endpoint::create_key, access::admin},
+    {"/admin/v1/keys/{id}", "PATCH", endpoint::change_key, access::admin},
+    {"/admin/v1/keys/{id}", "DELETE", endpoint::delete_key, access::admin},
+    {"/admin/v1/keys/{id}/rotate", "POST", endpoint::rotate_key, access::admin},
+    {"/admin/v1/usage", "GET", endpoint::usage, access::admin},
+    {"/admin/v1/audit", "GET", endpoint::audit, access::admin},
+    {"/admin/v1/state", "GET", endpoint::admin_state, access::admin},
+    {"/admin/v1/drain", "POST", endpoint::drain, access::admin},
 }};
 
 /// What stands for the parameter in a path of this form; empty if the form has none. Unset: the
@@ -67,11 +80,11 @@ std::variant<route, no_route> find_route(std::string_view method, std::string_vi
       continue;
     const bool also_head = x.method == "GET" && method == "HEAD";
     if (method == x.method || also_head)
-      return route{x.target, x.open, percent_decoded(*parameter)};
+      return route{x.target, x.who, percent_decoded(*parameter)};
     allow.append(x.method).append(x.method == "GET" ? ", HEAD, " : ", ");
   }
   if (method == "OPTIONS" && (!allow.empty() || path == "*"))
-    return route{endpoint::preflight, true};
+    return route{endpoint::preflight, access::anybody};
   if (!allow.empty())
     return no_route{{error_kind::method_not_allowed,
                      "Not allowed to " + std::string{method} + " on " + std::string{path} + "."},

@@ -11,9 +11,12 @@
 
 namespace lang_agent::http {
 
+/// Whose key a request needs.
+enum class access : std::uint8_t { anybody, tenant, admin };
+
 struct route {
   endpoint target;
-  bool open = false;          ///< needs no API key
+  access who = access::tenant;
   std::string parameter = {}; ///< the id in the path, decoded
 };
 

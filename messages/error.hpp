@@ -17,6 +17,9 @@ enum class error_kind : std::uint8_t {
   unknown_url,              ///< no such path
   model_not_found,          ///< no such model in the list
   thread_not_found,         ///< the tenant has no such thread
+  tenant_not_found,         ///< of the admin API: no such tenant
+  key_not_found,            ///< ... or API key
+  tenant_is_configured,     ///< the config file says what it is
   method_not_allowed,       ///< the path exists, the method does not
   request_timeout,          ///< the client took too long to send its request
   thread_busy,              ///< `on_busy = "reject"` and a turn is running

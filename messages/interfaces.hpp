@@ -15,12 +15,15 @@ class llm_order;
 using turn_ptr = std::shared_ptr<turn>;
 using order_ptr = std::shared_ptr<llm_order>;
 
+struct account_answer;
 struct answer_deltas;
 struct answer_found;
 struct attempt_begun;
 struct attempt_failed;
+struct ask_account;
 struct ask_store;
 struct body_arrived;
+struct change_account;
 struct change_accounts;
 struct change_thread;
 struct client_gone;
@@ -42,6 +45,7 @@ struct store_answer;
 struct store_turn;
 struct stream_drained;
 struct stream_silent;
+struct tenants_configured;
 struct thread_changed;
 struct thread_loaded;
 struct turn_cancelled;
@@ -65,6 +69,22 @@ using request_actor = caf::typed_actor<caf::reacts_to<answer_deltas>,  //
 
 /// Whoever asks something of the store for the thread API.
 using store_client_actor = caf::typed_actor<caf::reacts_to<store_answer>>;
+
+/// Whoever asks something of the accounts actor.
+using account_client_actor = caf::typed_actor<caf::reacts_to<account_answer>>;
+
+/// The one that changes tenants and keys.
+using accounts_actor = caf::typed_actor<caf::reacts_to<tenants_configured>, //
+                                        caf::reacts_to<ask_account>,        //
+                                        caf::reacts_to<change_account>,     //
+                                        caf::reacts_to<store_answer>,       //
+                                        caf::reacts_to<queue_tick>>;
+
+/// One HTTP request to the admin API.
+using admin_request_actor = caf::typed_actor<caf::reacts_to<account_answer>, //
+                                             caf::reacts_to<store_answer>,   //
+                                             caf::reacts_to<stream_drained>, //
+                                             caf::reacts_to<client_gone>>;
 
 /// One HTTP request about threads.
 using thread_request_actor = caf::typed_actor<caf::reacts_to<store_answer>,   //

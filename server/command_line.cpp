@@ -1,5 +1,6 @@
 #include "server/command_line.hpp"
 
+#include "http/uri.hpp"
 #include "server/bench_options.hpp"
 
 #include <CLI/CLI.hpp>
@@ -113,6 +114,113 @@ void add_threads_command(CLI::App& app, std::optional<threads_options>& out) {
   deleting->add_flag("-y,--yes", options->yes, "Do not ask");
 }
 
+constexpr const char* admin_examples =
+    "The key is taken from the environment variable LANG_AGENT_ADMIN_KEY.\n"
+    "Examples:\n"
+    "  lang-agent tenants list\n"
+    "  echo '{\"requests_per_minute\":60}' | lang-agent tenants put acme\n"
+    "      A new tenant, or all of its settings anew.\n"
+    "  lang-agent keys create acme --label laptop --expires 90d\n"
+    "      The key is shown this once.\n"
+    "  lang-agent keys rotate key_x7... --overlap 1d\n"
+    "      A new key; the old one stays good for a day.\n"
+    "  lang-agent usage --from 2026-11-01 --tenant acme --csv > usage.csv\n";
+
+/// Where the server is, and the key to its admin API.
+void add_admin_options(CLI::App& app, admin_options& out) {
+  app.add_option("--url", out.url, "Where the admin API is; default: http://localhost:8488")
+      ->type_name("URL");
+  app.add_option("--key", out.key, "Admin key; visible to other users of the machine")
+      ->type_name("KEY");
+  app.add_option("--key-env", out.key_env,
+                 "Environment variable that holds it; default: LANG_AGENT_ADMIN_KEY")
+      ->type_name("NAME");
+}
+
+/// A command of the admin API below `parent`.
+CLI::App* add_admin_action(CLI::App& parent, const char* name, const char* help,
+                           const std::shared_ptr<admin_options>& options,
+                           std::optional<admin_options>& out, admin_action action) {
+  auto* command = parent.add_subcommand(name, help);
+  add_admin_options(*command, *options);
+  command->callback([&out, options, action] {
+    options->action = action;
+    out = *options;
+  });
+  return command;
+}
+
+void add_tenants_command(CLI::App& app, std::optional<admin_options>& out) {
+  auto* tenants = app.add_subcommand("tenants", "List, show, put and delete tenants of a server");
+  tenants->require_subcommand(1);
+  tenants->footer(admin_examples);
+  const auto options = std::make_shared<admin_options>();
+  const auto add = [&](const char* name, const char* help, admin_action action) {
+    return add_admin_action(*tenants, name, help, options, out, action);
+  };
+  add("list", "All tenants, with their settings, as JSON", admin_action::list_tenants);
+  auto* show = add("show", "One of them", admin_action::show_tenant);
+  show->add_option("ID", options->id, "The tenant")->required();
+  auto* put = add("put", "Make a tenant, or replace its settings", admin_action::put_tenant);
+  put->add_option("ID", options->id, "The tenant")->required();
+  put->add_option("FILE", options->file, "Its settings as JSON; default: standard input");
+  auto* remove =
+      add("delete", "A tenant and its keys; its threads stay", admin_action::delete_tenant);
+  remove->add_option("ID", options->id, "The tenant")->required();
+}
+
+void add_keys_command(CLI::App& app, std::optional<admin_options>& out) {
+  auto* keys = app.add_subcommand("keys", "List, create, change, rotate and delete API keys");
+  keys->require_subcommand(1);
+  keys->footer(admin_examples);
+  const auto options = std::make_shared<admin_options>();
+  const auto add = [&](const char* name, const char* help, const char* id, admin_action action) {
+    auto* command = add_admin_action(*keys, name, help, options, out, action);
+    command->add_option(id, options->id, "")->required();
+    return command;
+  };
+  const auto describe = [&](CLI::App* command) {
+    command->add_option("--label", options->label, "A name for people")->type_name("TEXT");
+    command->add_option("--expires", options->expires, "From now, e.g. 90d; or \"never\"")
+        ->type_name("DURATION");
+  };
+  add("list", "The keys of a tenant", "TENANT", admin_action::list_keys);
+  describe(
+      add("create", "A new key of a tenant; shown this once", "TENANT", admin_action::create_key));
+  auto* change =
+      add("change", "Label, expiry, or whether it is good", "KEY-ID", admin_action::change_key);
+  describe(change);
+  auto* disable = change->add_flag("--disable", options->disable, "Good no more");
+  change->add_flag("--enable", options->enable, "Good again")->excludes(disable);
+  add("rotate", "A new key in the place of one", "KEY-ID", admin_action::rotate_key)
+      ->add_option("--overlap", options->overlap, "How long the old one stays good; default: 0s")
+      ->type_name("DURATION");
+  add("delete", "A key, at once and for good", "KEY-ID", admin_action::delete_key);
+}
+
+void add_usage_command(CLI::App& app, std::optional<admin_options>& out) {
+  const auto options = std::make_shared<admin_options>();
+  auto* usage = add_admin_action(app, "usage", "Requests, tokens and money by day, key and model",
+                                 options, out, admin_action::usage);
+  usage->footer(admin_examples);
+  for (const auto& [option, help] : {std::pair{"--tenant", "Of this tenant"},
+                                     {"--of-key", "Of the key with this id"},
+                                     {"--model", "Of this model"},
+                                     {"--from", "First day, e.g. 2026-11-01"},
+                                     {"--to", "Last day; default: today"},
+                                     {"--limit", "Rows; default: 1000"},
+                                     {"--after", "The \"next\" of the page before"}})
+    usage->add_option_function<std::string>(
+        option,
+        [options, name = std::string{option}](const std::string& value) {
+          const auto parameter = name == "--of-key" ? "key" : name.substr(2);
+          options->query +=
+              (options->query.empty() ? "" : "&") + parameter + "=" + http::percent_encoded(value);
+        },
+        help);
+  usage->add_flag("--csv", options->csv, "CSV in place of JSON");
+}
+
 constexpr const char* simulate_description =
     "A model provider made of the built-in model, with the faults that you want: to test, measure\n"
     "and rehearse whatever talks to an OpenAI-compatible API. Prints a JSON line for each request.";
@@ -171,6 +279,9 @@ parsed_command_line parse_command_line(int argc, const char* const* argv) {
   add_options(*serve, out.options);
   serve->footer(examples);
   add_threads_command(app, out.options.threads);
+  add_tenants_command(app, out.options.admin);
+  add_keys_command(app, out.options.admin);
+  add_usage_command(app, out.options.admin);
   add_simulate_command(app, out.options.simulate);
   add_bench_command(app, out.options.bench, argc, argv);
   try {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/loader.hpp"
+#include "server/admin_command.hpp"
 #include "server/bench_command.hpp"
 #include "server/simulate_command.hpp"
 #include "server/threads_command.hpp"
@@ -15,6 +16,7 @@ struct command_line {
   std::string config_file; ///< empty: the built-in config
   config_overrides overrides;
   bool check_config = false;
+  std::optional<admin_options> admin;       ///< set: this is what to do, instead of serving
   std::optional<threads_options> threads;   ///< set: this is what to do, instead of serving
   std::optional<simulate_options> simulate; ///< likewise
   std::optional<bench_options> bench;       ///< likewise

@@ -15,6 +15,8 @@ int main(int argc, char** argv) {
   try {
     if (command.options.threads)
       return run_threads_command(*command.options.threads);
+    if (command.options.admin)
+      return run_admin_command(*command.options.admin);
     if (command.options.simulate)
       return run_simulate_command(*command.options.simulate);
     if (command.options.bench)

@@ -9,7 +9,7 @@ namespace lang_agent::test {
 inline caller_ptr caller_with(tenant_settings x, const std::vector<price_settings>& prices = {}) {
   x.keys = {"key"};
   ledger_book book{[](const std::string& tenant) { return std::make_shared<ledger>(tenant); }};
-  const tenant_table table{{std::move(x)}, prices, book};
+  const tenant_table table{{std::move(x)}, {}, prices, book};
   return std::get<caller_ptr>(table.authenticate("Bearer key", 0));
 }
 

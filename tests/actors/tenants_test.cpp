@@ -19,7 +19,7 @@ tenant_settings named(const std::string& name, std::vector<std::string> keys) {
 
 struct tenants_fixture {
   ledger_book book{[](const std::string& x) { return std::make_shared<ledger>(x); }};
-  tenant_table table{{named("a", {"key-1", "key-2"}), named("b", {"key-3"})}, {}, book};
+  tenant_table table{{named("a", {"key-1", "key-2"}), named("b", {"key-3"})}, {}, {}, book};
 
   /// "": nobody.
   std::string owner_of(const std::string& authorization) {
@@ -64,7 +64,7 @@ CAF_TEST(the last use of a key is noted) {
 CAF_TEST(a new version of a tenant keeps its account) {
   auto x = named("a", {"key-9"});
   x.limits.max_turns = 1;
-  const tenant_table newer{{x}, {}, book};
+  const tenant_table newer{{x}, {}, {}, book};
   const auto before = find("Bearer key-1");
   const auto after = std::get<caller_ptr>(newer.authenticate("Bearer key-9", 0));
   CAF_CHECK(before->owner->account == after->owner->account);
@@ -84,7 +84,7 @@ CAF_TEST(a tenant may use the models that are listed for it) {
 
 CAF_TEST(the first price that fits a model counts) {
   const std::vector<price_settings> prices{{{"gpt-4*", "o1"}, {1, 2}}, {{"*"}, {3, 4}}};
-  const tenant_table priced{{named("a", {"key"})}, prices, book};
+  const tenant_table priced{{named("a", {"key"})}, {}, prices, book};
   const auto owner = std::get<caller_ptr>(priced.authenticate("Bearer key", 0))->owner;
   CAF_CHECK_EQUAL(owner->price_of("o1").completion, 2u);
   CAF_CHECK_EQUAL(owner->price_of("gpt-4o").prompt, 1u);

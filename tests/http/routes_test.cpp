@@ -66,7 +66,40 @@ CAF_TEST(each path leads to its endpoint) {
     const auto* to = std::get_if<http::route>(&found);
     CAF_REQUIRE(to);
     CAF_CHECK(to->target == x.target);
-    CAF_CHECK_EQUAL(to->open, x.open);
+    CAF_CHECK(to->who == (x.open ? http::access::anybody : http::access::tenant));
+    CAF_CHECK_EQUAL(to->parameter, x.parameter);
+  }
+}
+
+CAF_TEST(the admin API is for admins) {
+  struct row {
+    const char* method;
+    const char* path;
+    endpoint target;
+    const char* parameter;
+  };
+  const row table[] = {
+      {"GET", "/admin/v1/tenants", endpoint::admin_tenants, ""},
+      {"GET", "/admin/v1/tenants/a%20b", endpoint::admin_tenant, "a b"},
+      {"PUT", "/admin/v1/tenants/acme", endpoint::put_tenant, "acme"},
+      {"DELETE", "/admin/v1/tenants/acme", endpoint::delete_tenant, "acme"},
+      {"GET", "/admin/v1/tenants/acme/keys", endpoint::tenant_keys, "acme"},
+      {"POST", "/admin/v1/tenants/acme/keys", endpoint::create_key, "acme"},
+      {"PATCH", "/admin/v1/keys/key_1", endpoint::change_key, "key_1"},
+      {"POST", "/admin/v1/keys/key_1/rotate", endpoint::rotate_key, "key_1"},
+      {"DELETE", "/admin/v1/keys/key_1", endpoint::delete_key, "key_1"},
+      {"GET", "/admin/v1/usage", endpoint::usage, ""},
+      {"GET", "/admin/v1/audit", endpoint::audit, ""},
+      {"GET", "/admin/v1/state", endpoint::admin_state, ""},
+      {"POST", "/admin/v1/drain", endpoint::drain, ""},
+  };
+  for (const auto& x : table) {
+    CAF_MESSAGE(x.method << " " << x.path);
+    const auto found = http::find_route(x.method, x.path);
+    const auto* to = std::get_if<http::route>(&found);
+    CAF_REQUIRE(to);
+    CAF_CHECK(to->target == x.target);
+    CAF_CHECK(to->who == http::access::admin);
     CAF_CHECK_EQUAL(to->parameter, x.parameter);
   }
 }
