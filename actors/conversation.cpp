@@ -64,9 +64,10 @@ struct conversation_state {
   std::optional<history> thread; ///< none: not loaded
   bool loading = false;
   std::optional<turn_stations::time_point> load_began; ///< for the turn that comes next
-  bool load_whole = false;  ///< the next turn needs more than the context limits do
-  bool is_whole = false;    ///< `thread` was loaded for such a turn
-  std::size_t changing = 0; ///< changes of the whole thread that the journal has
+  std::optional<tenant_totals> owned; ///< by the tenant as the thread was loaded, until it runs
+  bool load_whole = false;            ///< the next turn needs more than the context limits do
+  bool is_whole = false;              ///< `thread` was loaded for such a turn
+  std::size_t changing = 0;           ///< changes of the whole thread that the journal has
   bool ticking = false;
   turn_queue waiting;
   open_requests attempts;
@@ -91,6 +92,7 @@ private:
   void start(joint_turn x);
   void find_replay();
   void run();
+  std::optional<refusal> no_room(const storage_limits& may);
   void order();
   bool shorten();
   void store();
@@ -193,7 +195,7 @@ void conversation_state::on_changed() {
 /// Starts the first waiting turn, if nothing stands in its way.
 void conversation_state::next() {
   while (!running && !waiting.empty() && changing == 0 && !loading) {
-    if (!stateless && (!thread || load_whole)) {
+    if (!stateless && (!thread || load_whole || (thread->is_new() && !owned))) {
       load();
       continue;
     }
@@ -224,6 +226,7 @@ void conversation_state::on_loaded(thread_loaded& x) {
     return;
   }
   thread.emplace(std::move(x.record));
+  owned = x.totals;
   is_whole = std::exchange(load_whole, false);
   memory->set(empty_conversation_bytes + thread->bytes());
   next();
@@ -275,8 +278,24 @@ void conversation_state::on_found(answer_found& x) {
   }
 }
 
+/// Why the store will not take a turn, as far as that is known before the upstream works for
+/// nothing. What has changed since then, the store sees.
+std::optional<refusal> conversation_state::no_room(const storage_limits& may) {
+  const auto has = std::exchange(owned, std::nullopt);
+  if (has && may.threads != 0 && thread->is_new() && has->threads >= may.threads)
+    return refusal::too_many_threads;
+  if (has && may.bytes != 0 && has->bytes >= may.bytes)
+    return refusal::too_many_bytes;
+  return std::nullopt;
+}
+
 void conversation_state::run() {
   const auto& turn = running->request.first();
+  if (const auto why = no_room(turn.storage)) {
+    forget_thread(); // the next turn asks again
+    fail_running(storage_limit_reached(*why));
+    return;
+  }
   static const history nothing;
   running->plan =
       (thread ? *thread : nothing).plan(turn.instructions, turn.messages, options.limits);

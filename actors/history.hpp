@@ -22,6 +22,11 @@ public:
   history() = default;
   explicit history(thread_record record);
 
+  /// The store has no such thread.
+  bool is_new() const {
+    return loaded_.version == 0;
+  }
+
   /// Whether a request can be merged with what is loaded. One that brings answers along may repeat
   /// the thread from its beginning, which a thread loaded in part does not know.
   bool is_enough_for(const message_list& request) const;

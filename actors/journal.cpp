@@ -79,6 +79,7 @@ struct journal_state {
     thread_loaded out;
     try {
       out.record = store->load(x.key, x.limits);
+      out.totals = std::get<tenant_totals>(store->ask(read_totals{x.key.tenant}));
     } catch (const std::exception& e) {
       out.why = std::make_shared<failure>(unavailable(e));
     }

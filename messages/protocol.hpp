@@ -79,6 +79,7 @@ struct turn_cancelled {
 struct thread_loaded {
   thread_record record;
   std::shared_ptr<failure> why; ///< set: the thread could not be loaded
+  tenant_totals totals = {};    ///< what its tenant has at that moment
 };
 
 /// Answer of the journal to `find_answer`.

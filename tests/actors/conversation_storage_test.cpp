@@ -17,6 +17,25 @@ struct storage_fixture : conversation_fixture {
   std::size_t taken() const {
     return memory->load();
   }
+
+  /// A turn of a tenant that may have 2 threads and 100 bytes.
+  turn_id say_within_limits(const std::string& text) {
+    auto x = make_turn(R"([{"role":"user","content":")" + text + R"("}])");
+    x->storage = {2, 100};
+    const auto id = x->id;
+    send(aut, std::move(x));
+    return id;
+  }
+
+  /// The journal knows no such thread, and its tenant has that.
+  void load_new(const tenant_totals& totals) {
+    journal->last<load_thread>().place = {};
+    send(aut, thread_loaded{{}, nullptr, totals});
+  }
+
+  error_kind refused() {
+    return requester->last<turn_failed>().why.kind;
+  }
 };
 
 } // namespace
@@ -167,6 +186,43 @@ CAF_TEST(instructions take memory once) {
   complete(third, "hello");
   stored(third);
   CAF_CHECK_LESS(taken(), once - 5'000);
+}
+
+CAF_TEST(the upstream is not asked for a turn that would make a thread too many) {
+  start();
+  say_within_limits("one");
+  say_within_limits("two");
+  load_new({2, 0});
+  CAF_CHECK(refused() == error_kind::too_many_threads);
+  CAF_CHECK_EQUAL(requester->count<turn_failed>(), 1u);
+  load_new({1, 0}); // one was deleted: the second turn finds room
+  CAF_CHECK_EQUAL(journal->count<load_thread>(), 2u);
+  CAF_CHECK_EQUAL(orders(), 1u);
+  CAF_CHECK(asks_for("two"));
+}
+
+CAF_TEST(a new thread is looked at again after a turn that failed) {
+  start();
+  const auto id = say_within_limits("one");
+  load_new({1, 0});
+  fail(id);
+  say_within_limits("two");
+  load_new({2, 0});
+  CAF_CHECK(refused() == error_kind::too_many_threads);
+  CAF_CHECK_EQUAL(orders(), 1u);
+}
+
+CAF_TEST(the upstream is not asked for a turn of a tenant whose storage is full) {
+  start();
+  say_within_limits("one");
+  journal->last<load_thread>().place = {};
+  send(aut, thread_loaded{{1, {}, {}, 0}, nullptr, {1, 100}});
+  CAF_CHECK(refused() == error_kind::too_many_bytes);
+  const auto id = say_within_limits("two");
+  send(aut, thread_loaded{{1, {}, {}, 0}, nullptr, {9, 99}});
+  CAF_CHECK_EQUAL(orders(), 1u); // the thread is not new: their number does not matter
+  complete(id, "2");
+  CAF_CHECK_EQUAL(stores(), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
