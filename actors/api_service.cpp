@@ -98,12 +98,8 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
     return http::error_response(*why);
   if (route.who == http::access::tenant && !has_connection(head))
     return no_connection_left();
-  if (is_document(route.target)) {
-    auto out = document(route, head);
-    if (head.caller)
-      http::add_rate_headers(out, rates_of(caller_of(head)));
-    return out;
-  }
+  if (is_document(route.target))
+    return document(route, head);
   if (draining_)
     return http::error_response(server_stops());
   head.target = route.target;
@@ -171,10 +167,12 @@ http::response api_service::document(const http::route& route,
   return out;
 }
 
-void api_service::answered(const http::request_head& head, int status) {
+void api_service::answered(const http::request_head& head, http::response& x) {
+  if (head.caller && caller_of(head).owner) // not an admin
+    http::add_rate_headers(x, rates_of(caller_of(head)));
   request_record record;
   record.head = head;
-  record.status = status;
+  record.status = x.status;
   log_request(record);
 }
 

@@ -32,7 +32,7 @@ public:
               admin_access admin);
 
   std::optional<http::response> admit(http::request_head& head) override;
-  void answered(const http::request_head& head, int status) override;
+  void answered(const http::request_head& head, http::response& x) override;
   void serve(http::request x, std::unique_ptr<http::responder> out) override;
 
   /// Shows figures under /metrics; without this there is no such path. Before the server starts.

@@ -229,7 +229,7 @@ void connection::on_head() {
   auto early = context_->handler->admit(head_);
   place_ = std::move(head_.connection_place);
   if (early) {
-    context_->handler->answered(head_, early->status);
+    context_->handler->answered(head_, *early);
     keep_alive_ = keep_alive_ && !early->closes;
     answer_early(std::move(*early));
     return;
@@ -292,8 +292,7 @@ void connection::refuse() {
               "The server has too many open connections; please retry."};
   why.retry_after = "1";
   keep_alive_ = false;
-  context_->handler->answered(head_, why.http_status());
-  answer_early(error_response(why));
+  answer_without_service(why);
 }
 
 /// Answers bytes that are no request; nothing after them can be trusted.
@@ -304,8 +303,13 @@ void connection::reject(const failure& why) {
     head_.request_id = "req_" + random_id(24);
   head_.received = clock::now();
   keep_alive_ = false;
-  context_->handler->answered(head_, why.http_status());
-  answer_early(error_response(why));
+  answer_without_service(why);
+}
+
+void connection::answer_without_service(const failure& why) {
+  auto out = error_response(why);
+  context_->handler->answered(head_, out);
+  answer_early(std::move(out));
 }
 
 /// The service gets no more of the body that it is reading, and cannot answer.

@@ -110,6 +110,7 @@ private:
   void reject(const failure& why);
   void break_upload(const failure& why);
   void answer_early(response x);
+  void answer_without_service(const failure& why);
   void give_up_body();
 
   void put_head(response x, framing body);

@@ -69,8 +69,9 @@ public:
   /// Sees the head before the body is read. Returns the answer, if it needs no body.
   virtual std::optional<response> admit(request_head& head) = 0;
 
-  /// An answer went out without `serve`: from `admit`, or for bytes that are no request.
-  virtual void answered(const request_head& head, int status) = 0;
+  /// An answer goes out without `serve`: from `admit`, for a body that is too large or late, or for
+  /// bytes that are no request. May add headers.
+  virtual void answered(const request_head& head, response& x) = 0;
 
   /// Takes over a complete request that was admitted.
   virtual void serve(request x, std::unique_ptr<responder> out) = 0;

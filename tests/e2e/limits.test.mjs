@@ -94,6 +94,23 @@ test('requests by the minute are counted and told in headers', async t => {
   assert.equal(models.headers.get('x-ratelimit-remaining-requests'), '0');
 });
 
+test('every answer tells what is left, whatever it says', async t => {
+  const { server } = await start(
+    t, tenant({ requests_per_minute: 3 }, { server: { max_body_bytes: 1000 } }));
+  const headers = { authorization: `Bearer ${KEY}` };
+  const post = (type, body) => fetch(`${server.url}/v1/chat/completions`, {
+    method: 'POST', headers: { ...headers, 'content-type': type }, body });
+  const get = path => fetch(server.url + path, { headers });
+  const answers = [[415, post('text/plain', 'hi')], [413, post('application/json', 'x'.repeat(2000))],
+                   [400, post('application/json', '{')], [404, get('/v1/threads/none')],
+                   [404, get('/v1/models/none')], [200, get('/v1/threads')]];
+  for (const [status, answer] of answers) {
+    const got = await answer;
+    assert.equal(got.status, status);
+    assert.equal(got.headers.get('x-ratelimit-limit-requests'), '3', `${status}`);
+  }
+});
+
 test('the headers that other origins may see name the limits', async t => {
   const { server } = await start(t, tenant({ requests_per_minute: 3 }));
   assert.match((await ask(server)).headers.get('access-control-expose-headers'),
@@ -187,11 +204,12 @@ test('what a cut-off turn has used counts after a restart too', async t => {
 });
 
 test('a tenant stores as many threads as it may', async t => {
-  const { server } = await start(t, tenant({ max_threads: 2 }));
+  const { server, upstream } = await start(t, tenant({ max_threads: 2 }));
   assert.deepEqual(statuses(await inThreads(server, 2)), { 200: 2 });
   const refused = await ask(server, { thread_id: 'third' });
   assert.equal(refused.status, 403);
   assert.equal(refused.error.code, 'thread_limit_reached');
+  assert.equal(upstream.requests.length, 2, 'the upstream was not asked for nothing');
   assert.equal((await ask(server, { thread_id: 't0' })).status, 200, 'those that are there go on');
   await fetch(`${server.url}/v1/threads/t0`, { method: 'DELETE', headers: { authorization: `Bearer ${KEY}` } });
   assert.equal((await ask(server, { thread_id: 'third' })).status, 200);

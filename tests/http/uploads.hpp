@@ -131,7 +131,7 @@ public:
     return std::nullopt;
   }
 
-  void answered(const http::request_head&, int) override {}
+  void answered(const http::request_head&, http::response&) override {}
 
   void serve(http::request x, std::unique_ptr<http::responder> out) override {
     if (!x.head.streams_body) {
