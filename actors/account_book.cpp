@@ -156,6 +156,7 @@ account_book::planned account_book::plan_for(const new_key& x, unix_ms now) cons
   key.label = x.what.label.value_or("");
   key.expires = x.what.expires.value_or(0);
   key.disabled = x.what.disabled.value_or(false);
+  key.limits = x.what.limits.value_or("");
   return account_plan{{put(key, "key.created")}, std::move(secret), key};
 }
 
@@ -167,6 +168,7 @@ account_book::planned account_book::plan_for(const key_update& x, unix_ms) const
   key.label = x.what.label.value_or(key.label);
   key.expires = x.what.expires.value_or(key.expires);
   key.disabled = x.what.disabled.value_or(key.disabled);
+  key.limits = x.what.limits.value_or(key.limits);
   return account_plan{{put(key, "key.changed")}, {}, key};
 }
 
@@ -178,6 +180,7 @@ account_book::planned account_book::plan_for(const key_rotation& x, unix_ms now)
   auto old = found->second;
   auto [key, secret] = make_key(old.tenant, now);
   key.label = old.label;
+  key.limits = old.limits;
   const auto end = now + x.overlap_s * 1000;
   old.expires = old.expires == 0 ? end : std::min(old.expires, end);
   return account_plan{{put(key, "key.created"), put(old, "key.rotated")}, std::move(secret), key};

@@ -132,14 +132,16 @@ ledger::ledger(std::string tenant, recorder record, clock now,
       now_(now ? std::move(now) : clock{real_now}),
       all_turns_(all ? std::move(all) : std::make_shared<std::atomic<std::size_t>>(0)) {}
 
-void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key) {
+void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key,
+                        const limits_by_key& of_keys) {
   const auto now = now_();
   const std::lock_guard lock{mutex_};
   max_connections_ = own.max_connections;
   own_.set_limits(own, now);
   key_limits_ = of_each_key;
-  for (auto& [name, key] : keys_)
-    key.set_limits(of_each_key, now);
+  limits_of_keys_ = of_keys;
+  for (auto& [id, key] : keys_)
+    key.set_limits(limits_of(id), now);
 }
 
 void ledger::restore(const std::string& key, const past_use& x) {
@@ -148,10 +150,15 @@ void ledger::restore(const std::string& key, const past_use& x) {
   (key.empty() ? own_ : of_key(key)).restore(now.wall, x);
 }
 
+const usage_limits& ledger::limits_of(const std::string& key) const {
+  const auto found = limits_of_keys_.find(key);
+  return found == limits_of_keys_.end() ? key_limits_ : found->second;
+}
+
 allowance& ledger::of_key(const std::string& key) {
   const auto [at, is_new] = keys_.try_emplace(key);
   if (is_new)
-    at->second.set_limits(key_limits_, now_());
+    at->second.set_limits(limits_of(key), now_());
   return at->second;
 }
 

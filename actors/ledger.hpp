@@ -82,6 +82,8 @@ private:
 
 using reservation_ptr = std::shared_ptr<reservation>;
 
+using limits_by_key = std::unordered_map<std::string, usage_limits>;
+
 /// An open connection of a tenant.
 class connection_place {
 public:
@@ -105,7 +107,9 @@ public:
   explicit ledger(std::string tenant, recorder record = {}, clock now = {},
                   std::shared_ptr<std::atomic<std::size_t>> all = {});
 
-  void set_limits(const usage_limits& own, const usage_limits& of_each_key);
+  /// `of_keys`: of those that have limits of their own, by id.
+  void set_limits(const usage_limits& own, const usage_limits& of_each_key,
+                  const limits_by_key& of_keys = {});
 
   /// Before the first turn: what was used this day and month.
   void restore(const std::string& key, const past_use& x);
@@ -132,6 +136,7 @@ private:
   friend class reservation;
   friend class connection_place;
 
+  const usage_limits& limits_of(const std::string& key) const;
   allowance& of_key(const std::string& key);
   rates_left rates_now(allowance& key, const moment& now) const;
   std::optional<failure> hold_more(reservation& x, std::uint64_t tokens);
@@ -149,6 +154,7 @@ private:
 
   std::mutex mutex_; ///< guards what follows
   usage_limits key_limits_;
+  limits_by_key limits_of_keys_;
   allowance own_;
   std::unordered_map<std::string, allowance> keys_;
 };

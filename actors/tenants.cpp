@@ -1,6 +1,7 @@
 #include "actors/tenants.hpp"
 
 #include "actors/routing.hpp"
+#include "http/account_codec.hpp"
 
 #include <openssl/evp.h>
 
@@ -106,10 +107,14 @@ tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
                            const std::vector<stored_key>& keys,
                            const std::vector<price_settings>& prices, ledger_book& book) {
   std::map<std::string, tenant_ptr> by_name;
+  std::map<std::string, limits_by_key> limits_of_keys; // by the tenant's name
+  for (const auto& x : keys)
+    if (!x.limits.empty())
+      limits_of_keys[x.tenant].emplace(x.id, http::decode_key_limits(x.limits));
   const auto shared_prices = std::make_shared<const std::vector<price_settings>>(prices);
   for (const auto& x : settings) {
     const auto& account = book.of(x.name);
-    account->set_limits(x.limits, x.key_limits);
+    account->set_limits(x.limits, x.key_limits, limits_of_keys[x.name]);
     auto share = std::make_shared<const queue_share>(queue_share{x.name, x.weight, x.max_waiting});
     auto owner =
         std::make_shared<const tenant>(tenant{x, account, shared_prices, std::move(share)});

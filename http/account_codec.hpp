@@ -38,6 +38,7 @@ struct key_change {
   std::optional<std::string> label = {};
   std::optional<unix_ms> expires = {}; ///< 0: never
   std::optional<bool> disabled = {};
+  std::optional<std::string> limits = {};     ///< see `stored_key`; empty: those of the tenant
   std::optional<std::int64_t> overlap_s = {}; ///< of a rotation: how long the old key stays good
 };
 
@@ -46,6 +47,9 @@ std::variant<key_change, failure> decode_key_change(std::string_view body, bool 
 
 /// The body that says so.
 std::string encode_key_change(const key_change& x);
+
+/// Of a `stored_key` with limits of its own.
+usage_limits decode_key_limits(const std::string& json);
 
 /// `secret`: the key itself, of a new one; shown this once.
 std::string encode_key(const stored_key& x, std::string_view secret = {});

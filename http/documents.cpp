@@ -36,7 +36,6 @@ std::string state_document(const server_state& x) {
   const auto add = [&](std::string_view name, std::uint64_t value) {
     out.append(",\"").append(name).append("\":").append(std::to_string(value));
   };
-  out += x.draining ? R"(,"draining":true)" : R"(,"draining":false)";
   add("connections", x.connections);
   add("waiting_turns", x.waiting);
   add("resting_turns", x.resting);

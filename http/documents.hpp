@@ -17,7 +17,6 @@ std::string health_document(bool healthy);
 
 /// What a server is doing, for GET /admin/v1/state.
 struct server_state {
-  bool draining = false;
   std::size_t connections = 0;
   std::uint64_t waiting = 0; ///< turns, for a place at their upstreams
   std::uint64_t resting = 0; ///< ... or for their next attempt

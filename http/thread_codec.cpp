@@ -256,23 +256,20 @@ std::string encode_import_result(const std::vector<thread_info>& x) {
 
 // -- bodies ---------------------------------------------------------------------------------------
 
-namespace {
-
-failure in_body(failure why) {
-  if (why.kind == error_kind::invalid_json)
-    why.message = "We could not parse the JSON body of your request: " + why.message;
+std::optional<failure> parse_body(dom::spanned_document& out, std::string_view body) {
+  auto why = parse_object(out, body);
+  if (why && why->kind == error_kind::invalid_json)
+    why->message = "We could not parse the JSON body of your request: " + why->message;
   return why;
 }
-
-} // namespace
 
 std::variant<fork_parameters, failure> decode_fork(std::string_view body) {
   fork_parameters out;
   if (body.empty())
     return out;
   dom::spanned_document document;
-  if (auto why = parse_object(document, body))
-    return in_body(*why);
+  if (auto why = parse_body(document, body))
+    return *why;
   if (const auto* id = find_member(document, "id")) {
     if (auto why = read_thread_id(out.id, "id", *id->content))
       return *why;
@@ -289,8 +286,8 @@ std::variant<fork_parameters, failure> decode_fork(std::string_view body) {
 std::variant<std::map<std::string, std::optional<std::string>>, failure>
 decode_metadata_changes(std::string_view body) {
   dom::spanned_document document;
-  if (auto why = parse_object(document, body))
-    return in_body(*why);
+  if (auto why = parse_body(document, body))
+    return *why;
   const auto* metadata = find_member(document, "metadata");
   if (!metadata)
     return failure{error_kind::invalid_request, "Missing required parameter: 'metadata'.",

@@ -32,6 +32,9 @@ std::optional<failure> check_metadata(std::string_view name, const dom::value& v
 /// Parses an object; the failure says what is wrong without naming the text.
 std::optional<failure> parse_object(dom::spanned_document& out, std::string_view text);
 
+/// The same of a request's body; the failure names it.
+std::optional<failure> parse_body(dom::spanned_document& out, std::string_view body);
+
 /// The member of the root; null if it is absent or JSON null.
 const dom::spanned_document::member* find_member(const dom::spanned_document& x,
                                                  std::string_view name);

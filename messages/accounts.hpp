@@ -32,7 +32,8 @@ struct stored_key {
   unix_ms created = 0;
   unix_ms expires = 0; ///< 0: never
   bool disabled = false;
-  unix_ms last_used = 0; ///< 0: never
+  unix_ms last_used = 0;   ///< 0: never
+  std::string limits = {}; ///< JSON that http/ makes; empty: those of the tenant for each key
 };
 
 /// What somebody did to a tenant or a key.

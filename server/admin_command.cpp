@@ -63,6 +63,8 @@ std::string key_body(const admin_options& options) {
     out.expires = *options.expires == "never"
                       ? 0
                       : unix_now() + 1000 * duration_of(*options.expires, "--expires");
+  if (options.limits)
+    out.limits = *options.limits == "none" ? "" : *options.limits;
   if (options.disable || options.enable)
     out.disabled = options.disable;
   return http::encode_key_change(out);

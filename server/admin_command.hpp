@@ -28,6 +28,7 @@ struct admin_options {
   std::string file = {};                        ///< a tenant's JSON; empty: standard input
   std::optional<std::string> label = {};
   std::optional<std::string> expires = {}; ///< a duration from now, or "never"
+  std::optional<std::string> limits = {};  ///< JSON, or "none"
   bool disable = false;
   bool enable = false;
   std::string overlap = "0s"; ///< of a rotation

@@ -183,12 +183,17 @@ void add_keys_command(CLI::App& app, std::optional<admin_options>& out) {
     command->add_option("--label", options->label, "A name for people")->type_name("TEXT");
     command->add_option("--expires", options->expires, "From now, e.g. 90d; or \"never\"")
         ->type_name("DURATION");
+    command
+        ->add_option("--limits", options->limits,
+                     "Of this key, e.g. '{\"requests_per_minute\":60}'; or \"none\": those that "
+                     "the tenant has for each key")
+        ->type_name("JSON");
   };
   add("list", "The keys of a tenant", "TENANT", admin_action::list_keys);
   describe(
       add("create", "A new key of a tenant; shown this once", "TENANT", admin_action::create_key));
-  auto* change =
-      add("change", "Label, expiry, or whether it is good", "KEY-ID", admin_action::change_key);
+  auto* change = add("change", "Label, expiry, limits, or whether it is good", "KEY-ID",
+                     admin_action::change_key);
   describe(change);
   auto* disable = change->add_flag("--disable", options->disable, "Good no more");
   change->add_flag("--enable", options->enable, "Good again")->excludes(disable);

@@ -71,12 +71,13 @@ engine::tenant_or_refusal engine::make(const put_key& x) {
     if (rows.next())
       return refusal::key_taken;
   }
-  db_.run("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+  db_.run("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
           "tenant = excluded.tenant, digest = excluded.digest, label = excluded.label, "
           "hint = excluded.hint, created = excluded.created, expires = excluded.expires, "
-          "disabled = excluded.disabled, last_used = max(last_used, excluded.last_used)",
+          "disabled = excluded.disabled, last_used = max(last_used, excluded.last_used), "
+          "limits = excluded.limits",
           key.id, key.tenant, bytes_of(key.digest), key.label, key.hint, key.created, key.expires,
-          std::int64_t{key.disabled}, key.last_used);
+          std::int64_t{key.disabled}, key.last_used, key.limits);
   return key.tenant;
 }
 
@@ -101,7 +102,7 @@ query_result engine::on(const list_accounts&) {
       out.tenants.push_back({std::string{rows.bytes(0)}, std::string{rows.bytes(1)}});
   }
   auto rows = db_.query("SELECT id, tenant, digest, label, hint, created, expires, disabled, "
-                        "last_used FROM keys ORDER BY id");
+                        "last_used, limits FROM keys ORDER BY id");
   while (rows.next()) {
     auto& key = out.keys.emplace_back();
     key.id = rows.bytes(0);
@@ -113,6 +114,7 @@ query_result engine::on(const list_accounts&) {
     key.expires = rows.integer(6);
     key.disabled = rows.integer(7) != 0;
     key.last_used = rows.integer(8);
+    key.limits = rows.bytes(9);
   }
   return out;
 }
@@ -149,11 +151,12 @@ query_result engine::on(const list_audit& x) {
 
 change_result engine::on(const add_usage& x) {
   for (const auto& row : x.rows)
-    usage_[row.key] += row.counts;
+    add_to_usage(row);
+  must_count_ = true;
   return {};
 }
 
-/// Each row that the transaction adds to is written once. Sums stop at the ends of their range, as
+/// Each row that the transactions add to is written once. Sums stop at the ends of their range, as
 /// `usage_counts` does: SQLite would make a float of them, which the table refuses.
 void engine::write_usage() {
   for (const auto& [key, counts] : usage_)
@@ -180,6 +183,7 @@ void engine::write_usage() {
 
 /// Day by day, so that what other tenants have on a day is passed by.
 query_result engine::on(const read_usage& x) {
+  count_turns();
   page<usage_row> out;
   const auto first = x.after ? std::max(x.first_day, x.after->day) : x.first_day;
   for (auto day = next_day(first, x.last_day); day && !out.has_more;

@@ -81,7 +81,8 @@ change_result engine::on(const turn_record& x) {
       drop_instructions(row.id);
     add_instructions(row.id, *x.instructions, x.at);
   }
-  if (!x.answer.empty())
+  const bool keeps_answer = !x.answer.empty();
+  if (keeps_answer)
     keep_answer(row, x, added);
   ++row.version;
   ++row.turns;
@@ -90,10 +91,13 @@ change_result engine::on(const turn_record& x) {
     update_row(row);
   else
     insert_row(x.key, row);
-  if (x.answer.empty())
-    add_totals(x.key.tenant, added);
+  add_totals(x.key.tenant, added);
   if (x.usage)
-    usage_[x.usage->key] += x.usage->counts;
+    add_to_usage(*x.usage);
+  if (keeps_answer)
+    ++uncounted_turns_;
+  else
+    must_count_ = true;
   return {};
 }
 
@@ -134,24 +138,15 @@ void engine::add_instructions(std::int64_t thread, const message_list& messages,
     insert(kind::instructions, ++id, *message, created);
 }
 
-/// Tells what the turn added, too, so that its totals need not be written with it.
+/// Tells what the turn added, too, so that no sum need be written with it.
 void engine::keep_answer(thread_row& row, const turn_record& x, const tenant_totals& added) {
   const auto id = ++last_replay_;
-  db_.run("INSERT INTO replays VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", id, row.id, row.last_replay,
+  const auto used = x.usage ? pack_usage(*x.usage) : std::string{};
+  db_.run("INSERT INTO replays VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", id, row.id, row.last_replay,
           x.at, blob{digest_bytes{x.request}.view()}, nullable{x.idempotency_key}, x.answer,
-          static_cast<std::int64_t>(added.threads), static_cast<std::int64_t>(added.bytes));
+          static_cast<std::int64_t>(added.threads), static_cast<std::int64_t>(added.bytes),
+          nullable{used});
   row.last_replay = id;
-  auto& totals = change_totals(x.key.tenant);
-  totals.threads += added.threads;
-  totals.bytes += added.bytes;
-  ++uncounted_turns_;
-}
-
-void engine::add_totals(const std::string& tenant, const tenant_totals& added) {
-  auto& totals = change_totals(tenant);
-  totals.threads += added.threads;
-  totals.bytes += added.bytes;
-  must_count_ = true;
 }
 
 // -- the thread API -------------------------------------------------------------------------------
@@ -165,6 +160,7 @@ change_result engine::on(const delete_thread& x) {
   move_to_trash(row->id);
   // Added modulo 2^64, what is negative takes away.
   add_totals(x.key.tenant, {~std::uint64_t{0}, static_cast<std::uint64_t>(-row->bytes)});
+  must_count_ = true;
   return {};
 }
 
@@ -216,6 +212,7 @@ change_result engine::on(const fork_thread& x) {
   db_.run("UPDATE threads SET metadata = (SELECT metadata FROM threads WHERE id = ?) WHERE id = ?",
           source->id, row.id);
   add_totals(x.target.tenant, {1, static_cast<std::uint64_t>(row.bytes)});
+  must_count_ = true;
   return *read_info(x.target);
 }
 
@@ -287,6 +284,7 @@ change_result engine::on(const finish_import& x) {
           x.key.tenant, x.key.thread, x.info.created, x.info.updated,
           static_cast<std::int64_t>(x.info.turns), nullable{metadata}, row.id);
   add_totals(x.key.tenant, added);
+  must_count_ = true;
   return *read_info(x.key);
 }
 

@@ -101,7 +101,6 @@ private:
   void drop_instructions(std::int64_t thread);
   void add_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
   void keep_answer(thread_row& row, const turn_record& x, const tenant_totals& added);
-  void add_totals(const std::string& tenant, const tenant_totals& added);
   void move_to_trash(std::int64_t thread);
 
   std::uint64_t live_bytes(const thread_row& row, std::int64_t last);
@@ -123,11 +122,13 @@ private:
 
   void write_usage();
 
-  // Totals (sqlite_totals.cpp).
+  // Sums (sqlite_sums.cpp).
   query_result on(const read_totals& x);
   cached_totals& totals_of(const std::string& tenant);
-  tenant_totals& change_totals(const std::string& tenant);
-  void write_totals_if_due();
+  void add_totals(const std::string& tenant, const tenant_totals& added);
+  void add_to_usage(const usage_row& x);
+  void write_sums_if_due();
+  void write_totals();
   void keep_sums();
   void undo_sums();
   void count_turns();
@@ -138,7 +139,7 @@ private:
     try {
       transaction all{db_};
       work();
-      write_totals_if_due();
+      write_sums_if_due();
       all.commit();
     } catch (...) {
       undo_sums();
@@ -162,8 +163,9 @@ private:
   std::unordered_map<std::string, cached_totals> totals_; ///< by tenant; those that were needed
   std::vector<std::pair<std::string, cached_totals>> totals_before_; ///< undoes the transaction
   std::size_t uncounted_turns_ = 0;         ///< at most so many answers are not counted yet
-  bool must_count_ = false;                 ///< this transaction writes the totals
-  std::map<usage_key, usage_counts> usage_; ///< that this transaction adds
+  std::map<usage_key, usage_counts> usage_; ///< that the file's table lacks
+  std::vector<std::pair<usage_key, usage_counts>> usage_before_; ///< undoes the transaction
+  bool must_count_ = false; ///< this transaction writes all sums: it has what no answer tells
 };
 
 /// The message that a row holds, its columns beginning at `first` in the order of the schema.
@@ -171,6 +173,9 @@ message_ptr read_message(const cursor& row, int first);
 
 std::string pack_metadata(const thread_metadata& x);
 thread_metadata unpack_metadata(std::string_view packed);
+
+std::string pack_usage(const usage_row& x);
+usage_row unpack_usage(std::string_view packed);
 
 /// A digest as a row holds it: the high half first, each half with its low byte first.
 class digest_bytes {

@@ -1,6 +1,8 @@
 #include "store/packed_list.hpp"
 #include "store/sqlite_engine.hpp"
 
+#include <charconv>
+
 namespace lang_agent::store::sqlite {
 
 namespace {
@@ -21,6 +23,16 @@ role read_role(std::int64_t x) {
   if (x < 0 || x > static_cast<std::int64_t>(role::function))
     throw storage_error{"the database holds a message of an unknown role"};
   return static_cast<role>(x);
+}
+
+template <class Number>
+Number read_number(const std::string& text) {
+  Number out = 0;
+  const auto* end = text.data() + text.size();
+  if (const auto [stop, error] = std::from_chars(text.data(), end, out);
+      error != std::errc{} || stop != end)
+    throw storage_error{"the database holds a number that cannot be read"};
+  return out;
 }
 
 } // namespace
@@ -59,6 +71,34 @@ thread_metadata unpack_metadata(std::string_view packed) {
   thread_metadata out;
   for (std::size_t i = 0; i + 1 < texts.size(); i += 2)
     out.emplace(texts[i], texts[i + 1]);
+  return out;
+}
+
+std::string pack_usage(const usage_row& x) {
+  std::string out;
+  for (const auto* name : {&x.key.tenant, &x.key.key, &x.key.model})
+    pack(out, *name);
+  pack(out, std::to_string(x.key.day));
+  const auto& counts = x.counts;
+  for (const auto count : {counts.requests, counts.estimated, counts.cancelled, counts.failed,
+                           counts.prompt_tokens, counts.completion_tokens})
+    pack(out, std::to_string(count));
+  pack(out, std::to_string(counts.cost));
+  return out;
+}
+
+usage_row unpack_usage(std::string_view packed) {
+  const auto texts = unpack(packed);
+  if (texts.size() != 11)
+    throw storage_error{"the database holds usage that cannot be read"};
+  usage_row out;
+  out.key = {texts[0], texts[1], texts[2], read_number<std::int32_t>(texts[3])};
+  auto next = texts.begin() + 4;
+  auto& counts = out.counts;
+  for (auto* count : {&counts.requests, &counts.estimated, &counts.cancelled, &counts.failed,
+                      &counts.prompt_tokens, &counts.completion_tokens})
+    *count = read_number<std::uint64_t>(*next++);
+  counts.cost = read_number<std::int64_t>(*next);
   return out;
 }
 

@@ -134,8 +134,16 @@ INSERT INTO totals SELECT tenant, count(*), sum(bytes) FROM threads WHERE tenant
 )sql";
 }
 
+/// Keys with limits of their own; a replay tells what its turn used, too.
+std::string version_3() {
+  return R"sql(
+ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '';
+ALTER TABLE replays ADD COLUMN usage TEXT;
+)sql";
+}
+
 /// The n-th one leads from version n to version n + 1.
-constexpr std::array migrations{&version_1, &version_2};
+constexpr std::array migrations{&version_1, &version_2, &version_3};
 constexpr auto newest = static_cast<std::int64_t>(migrations.size());
 
 std::int64_t read_number(database& db, sql question) {

@@ -56,7 +56,6 @@ std::vector<change_result> engine::commit(std::span<const store_change> changes)
   transact([&] {
     for (const auto& change : changes)
       out.push_back(std::visit([this](const auto& x) { return on(x); }, change));
-    write_usage();
   });
   return out;
 }

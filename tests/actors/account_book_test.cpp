@@ -131,6 +131,32 @@ CAF_TEST(a rotated key is good until the overlap is over) {
   CAF_CHECK_EQUAL(owner_of(fresh.secret), "acme");
 }
 
+CAF_TEST(a key has limits of its own until it gets back those of its tenant) {
+  auto acme = named("acme", 100);
+  acme.key_limits.max_turns = 1;
+  make(acme);
+  const auto made = make(new_key{"acme", {.limits = R"({"max_turns":2})"}});
+  const auto turns_of = [&](const std::string& secret) {
+    const auto table = book.make_table();
+    const auto found = table->authenticate("Bearer " + secret, now);
+    const auto& who = std::get<caller_ptr>(found);
+    std::vector<reservation_ptr> held;
+    for (;;) {
+      auto next = who->owner->account->reserve({who->key, "m", {}, false, 0});
+      if (std::holds_alternative<failure>(next))
+        return held.size();
+      held.push_back(std::get<reservation_ptr>(std::move(next)));
+    }
+  };
+  CAF_CHECK_EQUAL(turns_of(made.secret), 2u);
+  const auto fresh = make(key_rotation{made.key.id, 0});
+  CAF_CHECK_EQUAL(turns_of(fresh.secret), 2u);
+  make(key_update{fresh.key.id, {.label = "the same limits"}});
+  CAF_CHECK_EQUAL(turns_of(fresh.secret), 2u);
+  make(key_update{fresh.key.id, {.limits = ""}});
+  CAF_CHECK_EQUAL(turns_of(fresh.secret), 1u);
+}
+
 CAF_TEST(a rotation does not prolong a key) {
   make(named("acme"));
   http::key_change soon;

@@ -242,6 +242,20 @@ CAF_TEST(what is used outlives a change of limits) {
   must_reserve(10);
 }
 
+CAF_TEST(a key with limits of its own has those instead of the ones of each key) {
+  account->set_limits({}, {.max_turns = 1}, {{"special", {.max_turns = 2}}});
+  std::vector<reservation_ptr> held;
+  held.push_back(must_reserve(0, "special"));
+  held.push_back(must_reserve(0, "special"));
+  must_refuse(0, "special");
+  held.push_back(must_reserve(0, "other"));
+  must_refuse(0, "other");
+  account->set_limits({}, {.max_turns = 1});
+  held.clear();
+  held.push_back(must_reserve(0, "special"));
+  must_refuse(0, "special");
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
 
 namespace {

@@ -143,6 +143,25 @@ test('keys are disabled, expire, and are deleted', async t => {
   assert.equal((await call(server, 'PATCH', `/keys/${id}`, {})).error.code, 'key_not_found');
 });
 
+test('a key may have limits of its own', async t => {
+  const { server } = await start(t, { admin });
+  await put(server, 'acme', { key_limits: { requests_per_minute: 1 } });
+  const plain = await newKey(server, 'acme');
+  const special = await newKey(server, 'acme', { limits: { requests_per_minute: 3 } });
+  assert.equal(plain.limits, null);
+  assert.equal(special.limits.requests_per_minute, 3);
+  const limit = async key => (await ask(server, key)).headers.get('x-ratelimit-limit-requests');
+  assert.equal(await limit(plain.key), '1');
+  assert.equal(await limit(special.key), '3');
+  await server.kill();
+  const again = await server.restart();
+  assert.equal((await ask(again, special.key)).headers.get('x-ratelimit-limit-requests'), '3');
+  await ok(again, 'PATCH', `/keys/${special.id}`, { limits: null });
+  assert.equal((await ask(again, special.key)).headers.get('x-ratelimit-limit-requests'), '1');
+  const wrong = await call(again, 'PATCH', `/keys/${special.id}`, { limits: { nonsense: 1 } });
+  assert.equal(wrong.error.param, 'limits.nonsense');
+});
+
 test('a key rotates with an overlap', async t => {
   const { server } = await start(t, { admin });
   await put(server, 'acme');
@@ -297,7 +316,9 @@ test('the commands do the same', async t => {
   };
   assert.equal((await run(['tenants', 'put', 'acme'], '{"max_turns":4}')).json.max_turns, 4);
   assert.deepEqual((await run(['tenants', 'list'])).json.data.map(x => x.id), ['alice', 'acme']);
-  const key = (await run(['keys', 'create', 'acme', '--label', 'x y', '--expires', '1h'])).json;
+  const key = (await run(['keys', 'create', 'acme', '--label', 'x y', '--expires', '1h',
+                          '--limits', '{"max_turns":9}'])).json;
+  assert.equal(key.limits.max_turns, 9);
   assert.ok(Math.abs(key.expires_at - Date.now() / 1000 - 3600) < 60);
   assert.equal((await ask(server, key.key)).status, 200);
   assert.equal((await run(['keys', 'change', key.id, '--disable'])).json.disabled, true);

@@ -111,7 +111,8 @@ CAF_TEST(a change of a key says what is to change) {
   CAF_CHECK(*all.disabled);
   CAF_CHECK(change(R"({"expires_at":null})").expires == unix_ms{0});
   for (const char* bad : {R"({"label":1})", R"({"disabled":"no"})", R"({"expires_at":-1})",
-                          R"({"overlap_seconds":1})", R"({"key":"la-x"})", "[]", "{"})
+                          R"({"overlap_seconds":1})", R"({"key":"la-x"})", R"({"limits":1})",
+                          R"({"limits":{"max_turns":-1}})", R"({"limits":{"x":1}})", "[]", "{"})
     CAF_CHECK(std::holds_alternative<failure>(http::decode_key_change(bad, false)));
   const auto rotation = http::decode_key_change(R"({"overlap_seconds":60})", true);
   CAF_CHECK(std::get<http::key_change>(rotation).overlap_s == 60);
@@ -125,6 +126,27 @@ CAF_TEST(a change of a key is read as it was written) {
   const auto back =
       std::get<http::key_change>(http::decode_key_change(http::encode_key_change(x), false));
   CAF_CHECK(back.label == x.label && back.expires == x.expires && back.disabled == x.disabled);
+}
+
+CAF_TEST(limits of a key are read as they were written) {
+  const auto limits_of = [](const std::string& body) {
+    return std::get<http::key_change>(http::decode_key_change(body, false)).limits;
+  };
+  CAF_CHECK(!limits_of("{}"));
+  CAF_CHECK(limits_of(R"({"limits":null})") == "");
+  const auto own = limits_of(R"({"limits":{"max_turns":3,"cost_per_day":0.5}})");
+  CAF_REQUIRE(own);
+  usage_limits expected;
+  expected.max_turns = 3;
+  expected.cost_per_day = 500'000;
+  CAF_CHECK(http::decode_key_limits(*own) == expected);
+  stored_key key;
+  CAF_CHECK(http::encode_key(key).find(R"("limits":null)") != std::string::npos);
+  key.limits = *own;
+  CAF_CHECK(http::encode_key(key).find(R"("limits":{"max_turns":3,)") != std::string::npos);
+  http::key_change change;
+  change.limits = own;
+  CAF_CHECK(limits_of(http::encode_key_change(change)) == own);
 }
 
 CAF_TEST(a key is shown without its secret unless it is new) {

@@ -113,7 +113,8 @@ inline void print(std::ostream& out, const stored_accounts& x) {
     for (const auto byte : k.digest)
       out << static_cast<int>(byte) << '.';
     out << " label=" << k.label << " hint=" << k.hint << " created=" << k.created
-        << " expires=" << k.expires << " disabled=" << k.disabled << " last_used=" << k.last_used;
+        << " expires=" << k.expires << " disabled=" << k.disabled << " last_used=" << k.last_used
+        << " limits=" << k.limits;
   }
 }
 

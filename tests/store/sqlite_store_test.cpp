@@ -221,7 +221,7 @@ CAF_TEST(the database of a newer version is refused and stays as it was) {
   const auto before = files();
   CAF_CHECK(is_refused_because("written by a newer lang-agent (schema 99"));
   CAF_CHECK(files() == before);
-  make("PRAGMA user_version = 2");
+  make("PRAGMA user_version = 3");
   open();
   CAF_CHECK_EQUAL(words_of(store->load(alice, {}).history), "u1");
 }
@@ -295,15 +295,26 @@ CAF_TEST(a retry without a key is looked for among the newest answers) {
   CAF_CHECK_EQUAL(store->find_replay({alice, {2, 0}, "", 0}).answer, "other");
 }
 
-CAF_TEST(totals are right at every start whatever was written of them) {
+CAF_TEST(totals and usage are right at every start whatever was written of them) {
   open();
   std::uint64_t bytes = 0;
+  usage_counts used;
   const auto turn = [&](std::uint64_t n) {
     turn_record out{.key = {"alice", std::to_string(n % 7)}, .version = n / 7, .at = 1000};
     out.messages = {message("user", std::string(n % 50, 'u'))};
-    out.answer = "answer";
+    out.answer = n % 13 == 0 ? "" : "answer";
+    const auto model = "model\0" + std::to_string(n % 3);
+    out.usage = usage_row{{"alice", "key", model, 1}, {.requests = 1, .prompt_tokens = n}};
+    used += {.requests = 1, .prompt_tokens = n};
     bytes += out.messages[0]->json.size();
     return store_change{out};
+  };
+  const auto usage_is_right = [&] { // whoever asks has it written
+    const auto found = store->ask(read_usage{.last_day = 1});
+    usage_counts sum;
+    for (const auto& x : std::get<page<usage_row>>(found).data)
+      sum += x.counts;
+    return sum == used;
   };
   for (std::uint64_t n = 0; n < 1000;) {
     // Groups of all sizes, up to more than may wait to be counted.
@@ -315,8 +326,10 @@ CAF_TEST(totals are right at every start whatever was written of them) {
       sweep(n % 2 == 0 ? 2000 : 0); // of all answers, or none
     const auto expected = text_of(tenant_totals{std::min<std::uint64_t>(n, 7), bytes});
     CAF_REQUIRE_EQUAL(text_of(store->ask(read_totals{"alice"})), expected);
-    if (n % 4 == 0)
+    if (n % 4 == 0) {
       open();
+      CAF_REQUIRE(usage_is_right());
+    }
     CAF_REQUIRE_EQUAL(text_of(store->ask(read_totals{"alice"})), expected);
   }
 }

@@ -80,6 +80,7 @@ CAF_TEST(accounts come back with all they had) {
     key.hint = "wxyz";
     key.created = 1;
     key.expires = 2;
+    key.limits = R"({"max_turns":1})";
     key.disabled = true;
     key.last_used = 3;
     CAF_CHECK_EQUAL(x.commit(by_root(put_key{key})), "nothing");

@@ -218,6 +218,7 @@ private:
     stored_key out{.id = any(account_ids), .tenant = any(account_ids)};
     out.digest[31] = static_cast<unsigned char>(below(8));
     out.label = any(account_ids);
+    out.limits = one_in(2) ? "" : any(account_ids);
     out.hint = "hint";
     out.created = around();
     out.expires = one_in(2) ? 0 : around();
