@@ -134,8 +134,8 @@ ledger::ledger(std::string tenant, recorder record, clock now,
 
 void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key,
                         const limits_by_key& of_keys) {
-  const auto now = now_();
   const std::lock_guard lock{mutex_};
+  const auto now = now_();
   max_connections_ = own.max_connections;
   own_.set_limits(own, now);
   key_limits_ = of_each_key;
@@ -145,9 +145,9 @@ void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key
 }
 
 void ledger::restore(const std::string& key, const past_use& x) {
-  const auto now = now_();
   const std::lock_guard lock{mutex_};
-  (key.empty() ? own_ : of_key(key)).restore(now.wall, x);
+  const auto now = now_();
+  (key.empty() ? own_ : of_key(key, now)).restore(now.wall, x);
 }
 
 const usage_limits& ledger::limits_of(const std::string& key) const {
@@ -155,20 +155,20 @@ const usage_limits& ledger::limits_of(const std::string& key) const {
   return found == limits_of_keys_.end() ? key_limits_ : found->second;
 }
 
-allowance& ledger::of_key(const std::string& key) {
+allowance& ledger::of_key(const std::string& key, const moment& now) {
   const auto [at, is_new] = keys_.try_emplace(key);
   if (is_new)
-    at->second.set_limits(limits_of(key), now_());
+    at->second.set_limits(limits_of(key), now);
   return at->second;
 }
 
 std::variant<reservation_ptr, failure> ledger::reserve(charge what) {
-  const auto now = now_();
   const demand wanted{1, what.tokens, what.price.of(0, what.tokens), what.stream};
   // Made outside of the lock, and before anything is taken: memory may run out.
   auto out = std::make_shared<reservation>(nullptr, std::move(what), wanted, rates_left{});
   const std::lock_guard lock{mutex_};
-  auto& key = of_key(out->what_.key);
+  const auto now = now_(); // under the lock: time never goes back for a bucket
+  auto& key = of_key(out->what_.key, now);
   if (const auto hit = own_.check(wanted, now))
     return failure_of(*hit, wanted, of_tenant);
   if (const auto hit = key.check(wanted, now))
@@ -183,14 +183,14 @@ std::variant<reservation_ptr, failure> ledger::reserve(charge what) {
 }
 
 std::optional<failure> ledger::hold_more(reservation& x, std::uint64_t tokens) {
-  const auto now = now_();
   const std::lock_guard lock{mutex_};
   if (tokens <= x.held_.tokens)
     return std::nullopt;
+  const auto now = now_();
   demand more;
   more.tokens = tokens - x.held_.tokens;
   more.cost = x.what_.price.of(more.tokens, 0);
-  auto& key = of_key(x.what_.key);
+  auto& key = of_key(x.what_.key, now);
   auto whole = more;
   whole.tokens = tokens;
   if (const auto hit = own_.check_more(more, x.held_.tokens, now))
@@ -206,7 +206,7 @@ std::optional<failure> ledger::hold_more(reservation& x, std::uint64_t tokens) {
 
 /// A request that came to no upstream counts only if it was answered all the same.
 void ledger::settle(reservation& x) {
-  const auto now = now_();
+  moment now;
   const auto tokens = x.meter_.tokens();
   const auto outcome = x.meter_.outcome();
   demand used;
@@ -215,8 +215,9 @@ void ledger::settle(reservation& x) {
   used.cost = x.what_.price.of(tokens.prompt, tokens.completion);
   {
     const std::lock_guard lock{mutex_};
+    now = now_();
     own_.settle(x.held_, used, now);
-    of_key(x.what_.key).settle(x.held_, used, now);
+    of_key(x.what_.key, now).settle(x.held_, used, now);
     --turns_;
     --*all_turns_;
   }
@@ -253,9 +254,9 @@ std::shared_ptr<connection_place> ledger::take_connection() {
 }
 
 rates_left ledger::rates(const std::string& key) {
-  const auto now = now_();
   const std::lock_guard lock{mutex_};
-  return rates_now(of_key(key), now);
+  const auto now = now_();
+  return rates_now(of_key(key, now), now);
 }
 
 rates_left ledger::rates_now(allowance& key, const moment& now) const {

@@ -132,12 +132,17 @@ public:
     return turns_.load(std::memory_order_relaxed);
   }
 
+  /// Those of them that wait for a place at an upstream; counted by the queue that they wait in.
+  const std::shared_ptr<std::atomic<std::size_t>>& waiting() const {
+    return waiting_;
+  }
+
 private:
   friend class reservation;
   friend class connection_place;
 
   const usage_limits& limits_of(const std::string& key) const;
-  allowance& of_key(const std::string& key);
+  allowance& of_key(const std::string& key, const moment& now);
   rates_left rates_now(allowance& key, const moment& now) const;
   std::optional<failure> hold_more(reservation& x, std::uint64_t tokens);
   void settle(reservation& x);
@@ -149,6 +154,8 @@ private:
   const clock now_;
   std::atomic<std::size_t> turns_{0};
   const std::shared_ptr<std::atomic<std::size_t>> all_turns_;
+  const std::shared_ptr<std::atomic<std::size_t>> waiting_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> max_connections_{0};
 

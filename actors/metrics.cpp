@@ -64,7 +64,8 @@ http::server_state describe_state(const pool_counters& pool, const tenant_table&
   out.waiting = pool.waiting;
   out.resting = pool.resting;
   for (const auto& x : tenants.tenants())
-    out.tenants.push_back({x->name(), x->account->turns(), x->account->connections()});
+    out.tenants.push_back(
+        {x->name(), x->account->turns(), *x->account->waiting(), x->account->connections()});
   for (std::size_t i = 0; i < pool.upstreams.size(); ++i)
     out.upstreams.push_back({pool.upstream_names[i], pool.upstreams[i].outstanding,
                              breakers[pool.upstreams[i].state % breakers.size()]});

@@ -22,6 +22,9 @@ void order_queue::push(std::size_t group, order_ptr x) {
     tenant.at = levels_[0].insert(levels_[0].end(), &tenant);
   }
   tenant.weight = share.weight;
+  tenant.waiting = share.waiting;
+  if (tenant.waiting)
+    ++*tenant.waiting;
   const auto in_tenant = tenant.ids.insert(tenant.ids.end(), id);
   rank(tenant);
   places_[id] = {group, lines_[group].push(std::move(x)), &tenant, in_tenant};
@@ -84,6 +87,8 @@ void order_queue::rank(tenant_orders& x) {
 void order_queue::leave(place& x) {
   auto& tenant = *x.tenant;
   tenant.ids.erase(x.in_tenant);
+  if (tenant.waiting)
+    --*tenant.waiting;
   if (!tenant.ids.empty()) {
     rank(tenant);
     return;

@@ -66,9 +66,10 @@ private:
   struct tenant_orders {
     std::string name;
     unsigned weight = 1;
-    std::list<turn_id> ids = {};   ///< as they came
-    std::size_t level = 0;         ///< of its number for its weight
-    tenant_list::iterator at = {}; ///< in that
+    std::list<turn_id> ids = {};                            ///< as they came
+    std::shared_ptr<std::atomic<std::size_t>> waiting = {}; ///< see `queue_share`
+    std::size_t level = 0;                                  ///< of its number for its weight
+    tenant_list::iterator at = {};                          ///< in that
   };
 
   struct place {

@@ -115,7 +115,8 @@ tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
   for (const auto& x : settings) {
     const auto& account = book.of(x.name);
     account->set_limits(x.limits, x.key_limits, limits_of_keys[x.name]);
-    auto share = std::make_shared<const queue_share>(queue_share{x.name, x.weight, x.max_waiting});
+    auto share = std::make_shared<const queue_share>(
+        queue_share{x.name, x.weight, x.max_waiting, account->waiting()});
     auto owner =
         std::make_shared<const tenant>(tenant{x, account, shared_prices, std::move(share)});
     for (const auto& key : x.keys) {

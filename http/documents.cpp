@@ -44,6 +44,7 @@ std::string state_document(const server_state& x) {
     out += out.back() == '[' ? R"({"id":)" : R"(,{"id":)";
     append_json_string(out, tenant.id);
     add("turns", tenant.turns);
+    add("waiting_turns", tenant.waiting);
     add("connections", tenant.connections);
     out += '}';
   }

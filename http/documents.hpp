@@ -23,7 +23,8 @@ struct server_state {
 
   struct tenant {
     std::string id;
-    std::size_t turns = 0; ///< in flight
+    std::size_t turns = 0;   ///< in flight
+    std::size_t waiting = 0; ///< of these, for a place at their upstreams
     std::size_t connections = 0;
   };
   std::vector<tenant> tenants = {};

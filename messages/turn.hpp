@@ -14,6 +14,7 @@
 #include "messages/thread_policy.hpp"
 #include "messages/usage_meter.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
@@ -41,6 +42,7 @@ struct queue_share {
   std::string tenant = {};
   unsigned weight = 1;              ///< beside other tenants
   std::size_t max_waiting = 10'000; ///< its orders without a place, at all upstreams together
+  std::shared_ptr<std::atomic<std::size_t>> waiting = {}; ///< counts them; null: nobody does
 };
 
 using share_ptr = std::shared_ptr<const queue_share>;

@@ -242,6 +242,20 @@ CAF_TEST(what is used outlives a change of limits) {
   must_reserve(10);
 }
 
+CAF_TEST(the first request of a key finds its limit whole although time goes on) {
+  const auto running = std::make_shared<ledger>("tenant", ledger::recorder{}, [this] {
+    time.advance(1ms);
+    return time.now;
+  });
+  running->set_limits({}, {.requests_per_minute = 1});
+  const auto first = running->reserve({"k", "m", {}, false, 0});
+  CAF_CHECK(std::holds_alternative<reservation_ptr>(first));
+  const auto left = running->rates("k");
+  CAF_CHECK_EQUAL(left.requests->remaining, 0u);
+  const auto others = running->rates("other");
+  CAF_CHECK_EQUAL(others.requests->remaining, 1u);
+}
+
 CAF_TEST(a key with limits of its own has those instead of the ones of each key) {
   account->set_limits({}, {.max_turns = 1}, {{"special", {.max_turns = 2}}});
   std::vector<reservation_ptr> held;

@@ -117,6 +117,21 @@ CAF_TEST(a tenant has a bound over all groups) {
   CAF_CHECK(aut.is_full_for(*share_for("c", 1, 0)));
 }
 
+CAF_TEST(each tenant knows how many of its orders wait) {
+  const auto waiting = std::make_shared<std::atomic<std::size_t>>(0);
+  const auto share = std::make_shared<const queue_share>(queue_share{"a", 1, 10, waiting});
+  const auto first = push(share);
+  push(share, 1);
+  push(share);
+  push("b");
+  CAF_CHECK_EQUAL(waiting->load(), 3u);
+  remove(first);
+  take(1);
+  CAF_CHECK_EQUAL(waiting->load(), 1u);
+  aut.expire(now, [](const order_ptr&) {});
+  CAF_CHECK_EQUAL(waiting->load(), 0u);
+}
+
 CAF_TEST(who floods the queue gives way to who has little in it) {
   const auto flood = share_for("flood");
   push_many(flood, max_size);

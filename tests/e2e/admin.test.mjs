@@ -150,9 +150,12 @@ test('a key may have limits of its own', async t => {
   const special = await newKey(server, 'acme', { limits: { requests_per_minute: 3 } });
   assert.equal(plain.limits, null);
   assert.equal(special.limits.requests_per_minute, 3);
-  const limit = async key => (await ask(server, key)).headers.get('x-ratelimit-limit-requests');
-  assert.equal(await limit(plain.key), '1');
-  assert.equal(await limit(special.key), '3');
+  const told = async key => {
+    const { status, headers } = await ask(server, key);
+    return [status, headers.get('x-ratelimit-limit-requests'), headers.get('x-ratelimit-remaining-requests')];
+  };
+  assert.deepEqual(await told(plain.key), [200, '1', '0']);
+  assert.deepEqual(await told(special.key), [200, '3', '2']);
   await server.kill();
   const again = await server.restart();
   assert.equal((await ask(again, special.key)).headers.get('x-ratelimit-limit-requests'), '3');
@@ -278,7 +281,7 @@ test('what goes on is told live, and a drain begins', async t => {
     const now = await ok(server, 'GET', '/state');
     return now.waiting_turns === 1 && now;
   }, 'one waits');
-  assert.deepEqual(state.tenants.map(x => [x.id, x.turns]), [['alice', 2]]);
+  assert.deepEqual(state.tenants.map(x => [x.id, x.turns, x.waiting_turns]), [['alice', 2, 1]]);
   assert.deepEqual(state.upstreams.map(x => [x.name, x.outstanding, x.breaker]), [['main', 1, 'closed']]);
   assert.ok(state.connections >= 3);
   await ok(server, 'POST', '/drain');
