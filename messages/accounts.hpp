@@ -154,8 +154,8 @@ struct read_totals {
 /// What a tenant has in the store.
 struct tenant_totals {
   std::uint64_t threads = 0;
-  /// JSON and reasoning of the messages of its threads, superseded ones included; instructions and
-  /// metadata are not counted.
+  /// JSON and reasoning of the messages of its threads, superseded ones and instructions included;
+  /// metadata is not counted.
   std::uint64_t bytes = 0;
 
   bool operator==(const tenant_totals&) const = default;

@@ -129,7 +129,7 @@ change_result memory_store::apply(const turn_record& turn) {
   if (!turn.idempotency_key.empty()
       && replays_.find_key(turn.key.tenant, turn.idempotency_key, turn.key_since))
     return refusal::key_used;
-  const tenant_totals added{x ? 0u : 1u, stored_bytes(turn.messages)};
+  tenant_totals added{x ? 0u : 1u, stored_bytes(turn.messages)};
   if (const auto why = over_limit(turn, accounts_.totals(turn.key.tenant), {added.threads, 0}))
     return *why;
   if (turn.keep > (x ? x->live_count() : 0))
@@ -139,6 +139,8 @@ change_result memory_store::apply(const turn_record& turn) {
     x->info.created = turn.at;
     insert(turn.key, x);
   }
+  if (turn.instructions) // modulo 2^64: shorter ones take bytes away
+    added.bytes += stored_bytes(*turn.instructions) - stored_bytes(x->info.instructions);
   undo_.emplace_back([x, before = x->append(turn)] { x->undo_turn(before); });
   if (!turn.answer.empty())
     keep_answer(turn);
@@ -172,7 +174,7 @@ change_result memory_store::apply(const fork_thread& change) {
   const auto count = change.up_to ? source->live_up_to(*change.up_to) : source->live_count();
   if (!count)
     return refusal::no_message;
-  const tenant_totals added{1, source->live_bytes(*count)};
+  const tenant_totals added{1, source->fork_bytes(*count)};
   if (const auto why = over_limit(change, accounts_.totals(change.target.tenant), added))
     return *why;
   auto x = make_thread();
@@ -216,7 +218,7 @@ change_result memory_store::apply(const finish_import& change) {
   auto x = import_of(change.import);
   if (change.messages != 0 && change.messages != (x ? x->message_count() : 0))
     return refusal::no_thread;
-  const tenant_totals added{1, x ? x->bytes() : 0};
+  const tenant_totals added{1, (x ? x->bytes() : 0) + stored_bytes(change.info.instructions)};
   if (const auto why = over_limit(change, accounts_.totals(change.key.tenant), added))
     return *why;
   if (x)

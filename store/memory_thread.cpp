@@ -55,15 +55,15 @@ std::optional<std::size_t> memory_thread::live_up_to(std::uint64_t number) const
   return static_cast<std::size_t>(found - live_.begin()) + 1;
 }
 
-std::uint64_t memory_thread::live_bytes(std::size_t count) const {
-  std::uint64_t out = 0;
+std::uint64_t memory_thread::fork_bytes(std::size_t count) const {
+  auto out = stored_bytes(info.instructions);
   for (std::size_t i = 0; i < count; ++i)
     out += stored_bytes(live(i));
   return out;
 }
 
 std::uint64_t memory_thread::bytes() const {
-  std::uint64_t out = 0;
+  auto out = stored_bytes(info.instructions);
   for (const auto& x : messages_)
     out += stored_bytes(*x.message);
   return out;

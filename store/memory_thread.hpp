@@ -45,10 +45,10 @@ public:
   /// How many live messages there are up to this one; unset: it is none of them.
   std::optional<std::size_t> live_up_to(std::uint64_t number) const;
 
-  /// JSON and reasoning of the first `count` live messages.
-  std::uint64_t live_bytes(std::size_t count) const;
+  /// JSON and reasoning of the instructions and the first `count` live messages.
+  std::uint64_t fork_bytes(std::size_t count) const;
 
-  /// Of all messages. Counted anew: only deletions and imports ask.
+  /// Of the instructions and all messages. Counted anew: only deletions and imports ask.
   std::uint64_t bytes() const;
 
   /// Adds the first `count` live messages of another thread, and counts its turns.

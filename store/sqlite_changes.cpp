@@ -74,13 +74,15 @@ change_result engine::on(const turn_record& x) {
     insert(kind::live, first_id(row.id) + ++row.last_number, *message, x.at);
   row.messages += static_cast<std::int64_t>(x.messages.size());
   row.tokens += tokens_of(x.messages);
-  const tenant_totals added{found ? 0u : 1u, stored_bytes(x.messages)};
-  row.bytes += static_cast<std::int64_t>(added.bytes);
+  const auto before = row.bytes;
+  row.bytes += static_cast<std::int64_t>(stored_bytes(x.messages));
   if (x.instructions) {
     if (found)
-      drop_instructions(row.id);
-    add_instructions(row.id, *x.instructions, x.at);
+      drop_instructions(row);
+    add_instructions(row, *x.instructions, x.at);
   }
+  // Modulo 2^64, as shorter instructions take bytes away.
+  const tenant_totals added{found ? 0u : 1u, static_cast<std::uint64_t>(row.bytes - before)};
   const bool keeps_answer = !x.answer.empty();
   if (keeps_answer)
     keep_answer(row, x, added);
@@ -128,14 +130,16 @@ void engine::supersede(thread_row& row, std::int64_t keep) {
   row.messages = keep;
 }
 
-void engine::drop_instructions(std::int64_t thread) {
-  db_.run("DELETE FROM instructions WHERE id BETWEEN ? AND ?", first_id(thread), last_id(thread));
+void engine::drop_instructions(thread_row& row) {
+  row.bytes -= static_cast<std::int64_t>(stored_bytes(load_instructions(row.id)));
+  db_.run("DELETE FROM instructions WHERE id BETWEEN ? AND ?", first_id(row.id), last_id(row.id));
 }
 
-void engine::add_instructions(std::int64_t thread, const message_list& messages, unix_ms created) {
-  auto id = first_id(thread);
+void engine::add_instructions(thread_row& row, const message_list& messages, unix_ms created) {
+  auto id = first_id(row.id);
   for (const auto& message : messages)
     insert(kind::instructions, ++id, *message, created);
+  row.bytes += static_cast<std::int64_t>(stored_bytes(messages));
 }
 
 /// Tells what the turn added, too, so that no sum need be written with it.
@@ -187,7 +191,7 @@ change_result engine::on(const fork_thread& x) {
   // Only where it may matter the messages are read for their size alone.
   tenant_totals added{1, static_cast<std::uint64_t>(source->bytes)};
   if (over_limit(x, totals_of(x.target.tenant).now, added)) {
-    added.bytes = live_bytes(*source, last);
+    added.bytes = fork_bytes(*source, last);
     if (const auto why = over_limit(x, totals_of(x.target.tenant).now, added))
       return *why;
   }
@@ -206,7 +210,7 @@ change_result engine::on(const fork_thread& x) {
       row.turns += message->who == role::assistant;
     }
   }
-  add_instructions(row.id, load_instructions(source->id), x.at);
+  add_instructions(row, load_instructions(source->id), x.at);
   row.version = 1;
   insert_row(x.target, row);
   db_.run("UPDATE threads SET metadata = (SELECT metadata FROM threads WHERE id = ?) WHERE id = ?",
@@ -216,12 +220,14 @@ change_result engine::on(const fork_thread& x) {
   return *read_info(x.target);
 }
 
-/// Of the thread's live messages up to the one with the id `last`.
-std::uint64_t engine::live_bytes(const thread_row& row, std::int64_t last) {
+/// Of the thread's instructions and its live messages up to the one with the id `last`.
+std::uint64_t engine::fork_bytes(const thread_row& row, std::int64_t last) {
   auto rows = db_.query("SELECT coalesce(sum(length(CAST(json AS BLOB)) "
                         "+ coalesce(length(CAST(reasoning AS BLOB)), 0)), 0) "
-                        "FROM messages WHERE id BETWEEN ? AND ?",
-                        first_id(row.id), last);
+                        "FROM (SELECT json, reasoning FROM messages WHERE id BETWEEN ?1 AND ?2 "
+                        "UNION ALL "
+                        "SELECT json, reasoning FROM instructions WHERE id BETWEEN ?1 AND ?3)",
+                        first_id(row.id), last, last_id(row.id));
   return rows.next() ? rows.natural(0) : 0;
 }
 
@@ -271,18 +277,19 @@ change_result engine::on(const finish_import& x) {
   const auto found = find_row(key);
   if (x.messages != 0 && x.messages != static_cast<std::uint64_t>(found ? found->last_number : 0))
     return refusal::no_thread;
-  const tenant_totals added{1, static_cast<std::uint64_t>(found ? found->bytes : 0)};
+  const tenant_totals added{1, static_cast<std::uint64_t>(found ? found->bytes : 0)
+                                   + stored_bytes(x.info.instructions)};
   if (const auto why = over_limit(x, totals_of(x.key.tenant).now, added))
     return *why;
-  const auto row = found ? *found : new_row(0);
+  auto row = found ? *found : new_row(0);
   if (!found)
     insert_row(key, row);
-  add_instructions(row.id, x.info.instructions, x.info.created);
+  add_instructions(row, x.info.instructions, x.info.created);
   const auto metadata = pack_metadata(x.info.metadata);
   db_.run("UPDATE threads SET tenant = ?, name = ?, version = 1, created = ?, updated = ?, "
-          "turns = ?, metadata = ? WHERE id = ?",
+          "turns = ?, metadata = ?, bytes = ? WHERE id = ?",
           x.key.tenant, x.key.thread, x.info.created, x.info.updated,
-          static_cast<std::int64_t>(x.info.turns), nullable{metadata}, row.id);
+          static_cast<std::int64_t>(x.info.turns), nullable{metadata}, row.bytes, row.id);
   add_totals(x.key.tenant, added);
   must_count_ = true;
   return *read_info(x.key);

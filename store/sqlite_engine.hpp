@@ -47,7 +47,7 @@ private:
     std::int64_t tokens = 0;
     std::int64_t last_number = 0;
     std::int64_t last_replay = 0;
-    std::int64_t bytes = 0; ///< of its messages, see `tenant_totals`
+    std::int64_t bytes = 0; ///< see `tenant_totals`
   };
 
   struct cached_totals {
@@ -98,12 +98,12 @@ private:
 
   void supersede(thread_row& row, std::int64_t keep);
   void insert(kind table, std::int64_t id, const chat_message& x, unix_ms created);
-  void drop_instructions(std::int64_t thread);
-  void add_instructions(std::int64_t thread, const message_list& messages, unix_ms created);
+  void drop_instructions(thread_row& row);
+  void add_instructions(thread_row& row, const message_list& messages, unix_ms created);
   void keep_answer(thread_row& row, const turn_record& x, const tenant_totals& added);
   void move_to_trash(std::int64_t thread);
 
-  std::uint64_t live_bytes(const thread_row& row, std::int64_t last);
+  std::uint64_t fork_bytes(const thread_row& row, std::int64_t last);
 
   // Accounts and usage (sqlite_accounts.cpp).
   change_result on(const admin_change& x);

@@ -134,11 +134,21 @@ INSERT INTO totals SELECT tenant, count(*), sum(bytes) FROM threads WHERE tenant
 )sql";
 }
 
-/// Keys with limits of their own; a replay tells what its turn used, too.
+/// Keys with limits of their own; a replay tells what its turn used, too; instructions count as
+/// bytes of their thread.
 std::string version_3() {
   return R"sql(
 ALTER TABLE keys ADD COLUMN limits TEXT NOT NULL DEFAULT '';
 ALTER TABLE replays ADD COLUMN usage TEXT;
+
+UPDATE threads SET bytes = bytes + sums.more FROM
+  (SELECT id >> 24 AS thread,
+     sum(length(CAST(json AS BLOB)) + coalesce(length(CAST(reasoning AS BLOB)), 0)) AS more
+   FROM instructions GROUP BY thread) AS sums
+  WHERE threads.id = sums.thread;
+DELETE FROM totals;
+INSERT INTO totals SELECT tenant, count(*), sum(bytes) FROM threads WHERE tenant <> '' GROUP BY tenant;
+UPDATE counted SET replay = max(replay, (SELECT coalesce(max(id), 0) FROM replays));
 )sql";
 }
 

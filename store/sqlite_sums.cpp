@@ -105,7 +105,8 @@ void engine::find_uncounted_turns() {
                         "JOIN threads ON threads.id = thread "
                         "WHERE replays.id > (SELECT replay FROM counted)");
   while (rows.next()) {
-    add_totals(std::string{rows.bytes(0)}, {rows.natural(1), rows.natural(2)});
+    add_totals(std::string{rows.bytes(0)},
+               {rows.natural(1), static_cast<std::uint64_t>(rows.integer(2))});
     if (const auto used = rows.bytes(3); !used.empty())
       add_to_usage(unpack_usage(used));
     ++uncounted_turns_;

@@ -18,13 +18,20 @@ inline std::uint64_t bytes_of(const std::vector<stored_message>& messages) {
   return out;
 }
 
-/// Whether a new thread with these messages, or none, is too much.
+inline std::uint64_t bytes_of(const message_list& messages) {
+  std::uint64_t out = 0;
+  for (const auto& m : messages)
+    out += m->json.size() + m->reasoning.size();
+  return out;
+}
+
+/// Whether so many bytes more, for a new thread or not, are too much.
 template <class Change>
 std::optional<refusal> too_much(const Change& change, const tenant_totals& now, bool is_new,
-                                const std::vector<stored_message>& messages) {
+                                std::uint64_t bytes) {
   if (is_new && change.max_threads > 0 && now.threads + 1 > change.max_threads)
     return refusal::too_many_threads;
-  const auto after = now.bytes + bytes_of(messages);
+  const auto after = now.bytes + bytes;
   if (change.max_stored_bytes > 0
       && (now.bytes >= change.max_stored_bytes || after > change.max_stored_bytes))
     return refusal::too_many_bytes;

@@ -200,7 +200,7 @@ private:
       if (!turn.idempotency_key.empty() && x.name == turn.idempotency_key
           && x.key.tenant == turn.key.tenant && x.at >= turn.key_since)
         return refusal::key_used;
-    if (const auto why = naive::too_much(turn, totals(turn.key.tenant), !old, {}))
+    if (const auto why = naive::too_much(turn, totals(turn.key.tenant), !old, 0))
       return *why;
     if (turn.keep > (old ? live(*old).size() : 0))
       throw store::storage_error{"keeps too many"};
@@ -255,7 +255,8 @@ private:
     x.version = 1;
     x.created = x.updated = change.at;
     x.turns = 0;
-    if (const auto why = naive::too_much(change, totals(change.target.tenant), true, x.messages))
+    const auto bytes = naive::bytes_of(x.messages) + naive::bytes_of(x.instructions);
+    if (const auto why = naive::too_much(change, totals(change.target.tenant), true, bytes))
       return *why;
     std::uint64_t number = 0;
     for (auto& m : x.messages) {
@@ -299,11 +300,11 @@ private:
       return refusal::thread_exists;
     if (change.messages != 0 && change.messages != messages_of_import(change.import))
       return refusal::no_thread;
-    std::vector<stored_message> messages;
+    auto bytes = naive::bytes_of(change.info.instructions);
     for (const auto& x : now_.imports)
       if (x.name == change.import)
-        messages = x.messages;
-    if (const auto why = naive::too_much(change, totals(change.key.tenant), true, messages))
+        bytes += naive::bytes_of(x.messages);
+    if (const auto why = naive::too_much(change, totals(change.key.tenant), true, bytes))
       return *why;
     const auto pieces = import_of(change.import);
     apply(discard_import{change.import});
@@ -340,7 +341,7 @@ private:
     for (const auto& x : now_.threads)
       if (x.key.tenant == tenant) {
         out.threads += 1;
-        out.bytes += naive::bytes_of(x.messages);
+        out.bytes += naive::bytes_of(x.messages) + naive::bytes_of(x.instructions);
       }
     return out;
   }

@@ -47,20 +47,34 @@ CAF_TEST(totals follow turns and count what is superseded) {
   });
 }
 
-CAF_TEST(reasoning counts and instructions do not ) {
+CAF_TEST(reasoning and instructions count) {
   on_every_engine([](bench& x) {
     chat_message m{.who = role::assistant, .json = R"({"content":"Grüße\u0000"})"};
     m.reasoning = R"("why")";
     m.json += std::string{"\0 ", 2};
+    const auto has = [&](std::uint64_t threads, std::uint64_t bytes) {
+      CAF_CHECK_EQUAL(text_of(x.ask(read_totals{"alice"})), text_of(tenant_totals{threads, bytes}));
+    };
     auto first = turn(alice, 0, "");
     first.messages = {std::make_shared<const chat_message>(m)};
     first.instructions = talk("s1 s2");
+    first.answer = "answer";
     x.commit(first);
-    CAF_CHECK_EQUAL(text_of(x.ask(read_totals{"alice"})),
-                    text_of(tenant_totals{1, m.json.size() + m.reasoning.size()}));
+    const auto message = m.json.size() + m.reasoning.size();
+    const auto instructions = bytes_of("s1 s2");
+    has(1, message + instructions);
     x.commit(fork_thread{alice, alice_2, {}, 1});
-    CAF_CHECK_EQUAL(text_of(x.ask(read_totals{"alice"})),
-                    text_of(tenant_totals{2, 2 * (m.json.size() + m.reasoning.size())}));
+    has(2, 2 * (message + instructions));
+    auto second = turn(alice, 1, "");
+    second.keep = 1;
+    second.instructions = talk("s1");
+    second.answer = "answer";
+    x.commit(second);
+    has(2, 2 * message + instructions + bytes_of("s1"));
+    x.commit(delete_thread{alice_2});
+    has(1, message + bytes_of("s1"));
+    x.commit(delete_thread{alice});
+    has(0, 0);
   });
 }
 
