@@ -99,6 +99,7 @@ private:
   void commit();
   void fail_running(const failure& why);
   void end_turn();
+  void drop_running(const failure& why);
   void forget_thread();
   void watch_queue();
 
@@ -171,8 +172,7 @@ void conversation_state::on_change(change_thread& x) {
   if (running) {
     if (running->ordered && !running->result)
       caf::anon_send(pool, order_cancelled{running->request.first().id});
-    running->request.fail(thread_deleted());
-    running.reset();
+    drop_running(thread_deleted());
   }
   waiting.fail_all(thread_deleted());
   forget_thread();
@@ -201,6 +201,8 @@ void conversation_state::next() {
     }
     start(waiting.take());
   }
+  if (!running)
+    owned.reset(); // others may change it meanwhile
   if (stateless && !running)
     self->quit();
   watch_queue();
@@ -426,7 +428,16 @@ void conversation_state::fail_running(const failure& why) {
 
 void conversation_state::end_turn() {
   running.reset();
+  owned.reset();
   next();
+}
+
+/// Ends the turn from outside. When it is on its way to the store, its usage is, too.
+void conversation_state::drop_running(const failure& why) {
+  if (const auto& counted = running->request.first().in_flight; counted && running->result)
+    counted->recorded();
+  running->request.fail(why);
+  running.reset();
 }
 
 void conversation_state::forget_thread() {
@@ -451,7 +462,7 @@ void conversation_state::on_tick() {
 /// The server stops, or the conversation leaves memory: requesters, if there are any, hear why.
 void conversation_state::on_exit(const caf::exit_msg& x) {
   if (running)
-    running->request.fail(server_stops());
+    drop_running(server_stops());
   waiting.fail_all(server_stops());
   self->quit(x.reason);
 }

@@ -1,6 +1,8 @@
 #define CAF_SUITE conversation_change
 #include "tests/actors/conversation_fixture.hpp"
 
+#include "actors/ledger.hpp"
+
 using namespace lang_agent;
 using namespace lang_agent::test;
 
@@ -280,6 +282,36 @@ CAF_TEST(a change keeps the token that says that its conversation is busy) {
   CAF_CHECK(journal->last<change_thread>().in_conversation == token);
   journal->all<change_thread>().clear();
   CAF_CHECK_EQUAL(token.use_count(), 1);
+}
+
+CAF_TEST(a deletion has usage counted once) {
+  std::vector<usage_row> noted;
+  const auto account = std::make_shared<ledger>(
+      "tenant", [&](usage_row x) { noted.push_back(std::move(x)); }, [] { return moment{}; });
+  start_loaded();
+  const auto begin = [&] {
+    auto x = make_turn(R"([{"role":"user","content":"hi"}])");
+    auto held = std::get<reservation_ptr>(account->reserve({"k", "m", {}, false, 0}));
+    held->meter().attempt_begins(7);
+    x->meter = {held, &held->meter()};
+    x->in_flight = std::move(held);
+    const auto id = x->id;
+    send(aut, std::move(x));
+    return id;
+  };
+  const auto stored_with_usage = begin();
+  complete(stored_with_usage, "on its way to the store");
+  CAF_CHECK(journal->last<store_turn>().turn.usage);
+  pool->all<order_ptr>().clear();
+  erase();
+  CAF_CHECK(noted.empty());
+  changed();
+  begin();
+  load();
+  pool->all<order_ptr>().clear(); // it fails
+  sched.run();
+  CAF_CHECK_EQUAL(noted.size(), 1u); // this one never came to the store
+  CAF_CHECK_EQUAL(account->turns(), 0u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -225,4 +225,19 @@ CAF_TEST(the upstream is not asked for a turn of a tenant whose storage is full)
   CAF_CHECK_EQUAL(stores(), 1u);
 }
 
+CAF_TEST(what the tenant had when a thread was loaded is soon forgotten) {
+  start();
+  auto retry = make_turn(R"([{"role":"user","content":"one"}])", {"key"});
+  retry->storage = {2, 100};
+  const auto id = retry->id;
+  send(aut, std::move(retry));
+  send(aut, thread_loaded{{1, {}, {}, 0}, nullptr, {1, 100}});
+  journal->last<find_answer>().place = {};
+  send(aut, answer_found{id, {"{}"}, nullptr});
+  CAF_CHECK_EQUAL(requester->count<turn_replayed>(), 1u);
+  say_within_limits("two"); // others may have made room meanwhile
+  CAF_CHECK_EQUAL(requester->count<turn_failed>(), 0u);
+  CAF_CHECK_EQUAL(orders(), 1u);
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
