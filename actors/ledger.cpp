@@ -144,10 +144,9 @@ void ledger::set_limits(const usage_limits& own, const usage_limits& of_each_key
     key.set_limits(limits_of(id), now);
 }
 
-void ledger::restore(const std::string& key, const past_use& x) {
+void ledger::restore(const std::string& key, const past_use& x, unix_ms at) {
   const std::lock_guard lock{mutex_};
-  const auto now = now_();
-  (key.empty() ? own_ : of_key(key, now)).restore(now.wall, x);
+  (key.empty() ? own_ : of_key(key, now_())).restore(at, x);
 }
 
 const usage_limits& ledger::limits_of(const std::string& key) const {

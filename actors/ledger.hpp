@@ -111,8 +111,8 @@ public:
   void set_limits(const usage_limits& own, const usage_limits& of_each_key,
                   const limits_by_key& of_keys = {});
 
-  /// Before the first turn: what was used this day and month.
-  void restore(const std::string& key, const past_use& x);
+  /// Before the first turn: what had been used of the day and month of `at`.
+  void restore(const std::string& key, const past_use& x, unix_ms at);
 
   /// A place among the turns, or the limit that is in the way.
   std::variant<reservation_ptr, failure> reserve(charge what);

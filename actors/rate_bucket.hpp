@@ -14,7 +14,7 @@ class rate_bucket {
 public:
   using clock = std::chrono::steady_clock;
 
-  /// 0: unlimited. What is taken stays taken, in units.
+  /// 0: unlimited. What is taken stays taken, in units, but never more than all there is now.
   void resize(std::uint64_t units_per_minute, clock::time_point now) {
     if (units_per_minute == limit_)
       return;
@@ -26,7 +26,7 @@ public:
     interval_ = units == 0 ? clock::duration{0}
                            : (clock::duration{std::chrono::minutes{1}} + clock::duration{units - 1})
                                  / units;
-    full_at_ = now + time_of(static_cast<std::uint64_t>(taken));
+    full_at_ = now + interval_ * std::min<std::int64_t>(taken, units);
   }
 
   bool is_limited() const {

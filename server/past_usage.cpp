@@ -25,7 +25,7 @@ void add(past_use& sums, const usage_counts& x, bool is_today) {
 
 } // namespace
 
-past_usage::past_usage(store::thread_store& from, unix_ms now) {
+past_usage::past_usage(store::thread_store& from, unix_ms now) : read_at_(now) {
   read_usage query;
   query.first_day = first_day_of_month(now);
   query.last_day = day_of(now);
@@ -46,7 +46,7 @@ past_usage::past_usage(store::thread_store& from, unix_ms now) {
 
 void past_usage::restore(ledger& account, const std::string& tenant) const {
   for (auto i = of_.lower_bound({tenant, ""}); i != of_.end() && i->first.first == tenant; ++i)
-    account.restore(i->first.second, i->second);
+    account.restore(i->first.second, i->second, read_at_);
 }
 
 } // namespace lang_agent

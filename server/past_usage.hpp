@@ -19,6 +19,7 @@ public:
   void restore(ledger& account, const std::string& tenant) const;
 
 private:
+  unix_ms read_at_;
   std::map<std::pair<std::string, std::string>, past_use> of_; ///< tenant and key; "": all its keys
 };
 

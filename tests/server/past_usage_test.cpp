@@ -72,4 +72,16 @@ CAF_TEST(a month of many rows is read in pages) {
   CAF_CHECK(!may_hold({.tokens_per_day = 2600}, {}, 101));
 }
 
+CAF_TEST(what was used before the month turned is not charged to the new one) {
+  put({row("a", "k", today, 100)});
+  const past_usage past{*store, now};
+  constexpr unix_ms day = 24 * 60 * 60 * 1000;
+  const auto account = std::make_shared<ledger>("a", nullptr, [] {
+    return moment{std::chrono::steady_clock::now(), now + 40 * day};
+  });
+  account->set_limits({.tokens_per_month = 100}, {});
+  past.restore(*account, "a");
+  CAF_CHECK(std::holds_alternative<reservation_ptr>(account->reserve({"k", "m", {}, false, 100})));
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
