@@ -85,10 +85,11 @@ api_service::api_service(std::shared_ptr<const published<tenant_table>> tenants,
     : tenants_(std::move(tenants)),
       routes_(std::move(routes)),
       acceptors_(std::move(acceptors)),
-      admin_(std::move(admin)) {}
+      admin_(std::move(admin)),
+      offered_{!admin_.only, !admin_.keys.empty()} {}
 
 std::optional<http::response> api_service::admit(http::request_head& head) {
-  const auto found = http::find_route(head.method, head.path);
+  const auto found = http::find_route(head.method, head.path, offered_);
   if (const auto* none = std::get_if<http::no_route>(&found))
     return no_such_route(*none);
   const auto& route = std::get<http::route>(found);
@@ -110,12 +111,8 @@ std::optional<http::response> api_service::admit(http::request_head& head) {
   return std::nullopt;
 }
 
-/// Finds out who asks. Without an admin key there is no admin API, not even a refusal.
+/// Finds out who asks.
 std::optional<failure> api_service::authenticate(http::access who, http::request_head& head) const {
-  const bool is_off =
-      who == http::access::admin ? admin_.keys.empty() : who == http::access::tenant && admin_.only;
-  if (is_off)
-    return http::unknown_url(head.method, head.path);
   if (who == http::access::tenant) {
     auto caller = tenants_->current()->authenticate(head.authorization, unix_now());
     if (auto* why = std::get_if<failure>(&caller))

@@ -53,6 +53,7 @@ private:
   std::shared_ptr<const routing_table> routes_;
   std::vector<acceptor_actor> acceptors_;
   const admin_access admin_;
+  const http::offered_access offered_;
   std::function<std::string()> metrics_;
   std::atomic<std::size_t> next_acceptor_{0};
   std::atomic<bool> draining_{false};

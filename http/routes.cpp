@@ -72,9 +72,12 @@ failure unknown_url(std::string_view method, std::string_view path) {
                                        + std::string{path} + ". Please check the URL for typos."};
 }
 
-std::variant<route, no_route> find_route(std::string_view method, std::string_view path) {
+std::variant<route, no_route> find_route(std::string_view method, std::string_view path,
+                                         const offered_access& offered) {
   std::string allow;
   for (const auto& x : table) {
+    if ((x.who == access::tenant && !offered.tenant) || (x.who == access::admin && !offered.admin))
+      continue;
     const auto parameter = match(x.path, path);
     if (!parameter)
       continue;

@@ -28,7 +28,15 @@ struct no_route {
 /// What is said where there is nothing.
 failure unknown_url(std::string_view method, std::string_view path);
 
-/// Finds what a request wants. HEAD goes where GET goes; OPTIONS is a CORS preflight.
-std::variant<route, no_route> find_route(std::string_view method, std::string_view path);
+/// Which routes a listener has, beside those for anybody.
+struct offered_access {
+  bool tenant = true;
+  bool admin = true;
+};
+
+/// Finds what a request wants among those that are offered; the others do not exist. HEAD goes
+/// where GET goes; OPTIONS is a CORS preflight.
+std::variant<route, no_route> find_route(std::string_view method, std::string_view path,
+                                         const offered_access& offered = {});
 
 } // namespace lang_agent::http

@@ -104,6 +104,22 @@ CAF_TEST(the admin API is for admins) {
   }
 }
 
+CAF_TEST(what a listener does not offer does not exist) {
+  const auto status = [](const char* method, const char* path, const http::offered_access& x) {
+    const auto found = http::find_route(method, path, x);
+    const auto* none = std::get_if<http::no_route>(&found);
+    return none ? none->why.http_status() : 200;
+  };
+  const http::offered_access no_admin{true, false};
+  const http::offered_access only_admin{false, true};
+  for (const char* method : {"GET", "POST", "OPTIONS"}) {
+    CAF_CHECK_EQUAL(status(method, "/admin/v1/tenants", no_admin), 404);
+    CAF_CHECK_EQUAL(status(method, "/v1/chat/completions", only_admin), 404);
+  }
+  CAF_CHECK_EQUAL(status("POST", "/admin/v1/tenants", only_admin), 405);
+  CAF_CHECK_EQUAL(status("GET", "/health", only_admin), 200);
+}
+
 CAF_TEST(other paths and methods are refused) {
   struct row {
     const char* method;
