@@ -71,20 +71,32 @@ std::pair<stored_key, std::string> make_key(const std::string& tenant, unix_ms n
   return {std::move(out), std::move(secret)};
 }
 
+std::runtime_error unreadable(const std::string& what) {
+  return std::runtime_error{
+      what
+      + "; start the version of lang-agent that wrote it, or restore the database from a backup"};
+}
+
 } // namespace
 
-account_book::account_book(ledger_book ledgers, stored_accounts stored)
-    : ledgers_(std::move(ledgers)) {
+known_accounts understand(stored_accounts stored) {
+  known_accounts out;
   for (const auto& x : stored.tenants) {
     auto decoded = http::decode_tenant(x.settings, x.id);
     if (const auto* why = std::get_if<failure>(&decoded))
-      throw std::runtime_error{"the stored tenant \"" + x.id
-                               + "\" cannot be read: " + why->message};
-    stored_.emplace(x.id, std::get<tenant_settings>(std::move(decoded)));
+      throw unreadable("the stored tenant \"" + x.id + "\" cannot be read: " + why->message);
+    out.tenants.emplace(x.id, std::get<tenant_settings>(std::move(decoded)));
   }
-  for (auto& x : stored.keys)
-    keys_.emplace(x.id, std::move(x));
+  for (auto& x : stored.keys) {
+    if (!x.limits.empty() && !http::decode_key_limits(x.limits))
+      throw unreadable("the limits of the stored key \"" + x.id + "\" cannot be read");
+    out.keys.emplace(x.id, std::move(x));
+  }
+  return out;
 }
+
+account_book::account_book(ledger_book ledgers, known_accounts stored)
+    : ledgers_(std::move(ledgers)), stored_(std::move(stored)) {}
 
 void account_book::configure(std::vector<tenant_settings> tenants,
                              std::vector<price_settings> prices) {
@@ -94,14 +106,14 @@ void account_book::configure(std::vector<tenant_settings> tenants,
 
 std::shared_ptr<const tenant_table> account_book::make_table() {
   std::vector<stored_key> keys;
-  for (const auto& [id, key] : keys_)
+  for (const auto& [id, key] : stored_.keys)
     keys.push_back(key);
   return std::make_shared<const tenant_table>(tenants(), keys, prices_, ledgers_);
 }
 
 std::vector<tenant_settings> account_book::tenants() const {
   auto out = configured_;
-  for (const auto& [id, x] : stored_)
+  for (const auto& [id, x] : stored_.tenants)
     if (!find_configured(id))
       out.push_back(x);
   return out;
@@ -113,8 +125,13 @@ const tenant_settings* account_book::find_configured(const std::string& id) cons
   return found == configured_.end() ? nullptr : &*found;
 }
 
+bool account_book::has_keys(const std::string& tenant) const {
+  return std::any_of(stored_.keys.begin(), stored_.keys.end(),
+                     [&](const auto& x) { return x.second.tenant == tenant; });
+}
+
 bool account_book::exists(const std::string& id) const {
-  return find_configured(id) || stored_.contains(id);
+  return find_configured(id) || stored_.tenants.contains(id);
 }
 
 // -- changes --------------------------------------------------------------------------------------
@@ -122,11 +139,10 @@ bool account_book::exists(const std::string& id) const {
 std::variant<account_plan, failure> account_book::plan(const account_command& x,
                                                        const std::string& who, unix_ms now) const {
   auto out = std::visit([&](const auto& command) { return plan_for(command, now); }, x);
-  if (auto* plan = std::get_if<account_plan>(&out))
-    for (auto& each : plan->changes) {
-      each.audit.at = now;
-      each.audit.who = who;
-    }
+  if (auto* plan = std::get_if<account_plan>(&out)) {
+    plan->change.audit.at = now;
+    plan->change.audit.who = who;
+  }
   return out;
 }
 
@@ -137,16 +153,16 @@ account_book::planned account_book::plan_for(const tenant_settings& x, unix_ms) 
   if (find_configured(x.name))
     return is_configured(x.name);
   auto json = http::encode_tenant(x, "api");
-  const char* action = stored_.contains(x.name) ? "tenant.changed" : "tenant.created";
-  return account_plan{{change(put_tenant{{x.name, json}}, action, x.name, json)}};
+  const char* action = stored_.tenants.contains(x.name) ? "tenant.changed" : "tenant.created";
+  return account_plan{change(put_tenant{{x.name, json}}, action, x.name, json)};
 }
 
 account_book::planned account_book::plan_for(const remove_tenant& x, unix_ms) const {
   if (find_configured(x.id))
     return is_configured(x.id);
-  if (!stored_.contains(x.id))
+  if (!stored_.tenants.contains(x.id))
     return no_such_tenant(x.id);
-  return account_plan{{change(x, "tenant.deleted", x.id, {})}};
+  return account_plan{change(x, "tenant.deleted", x.id, {})};
 }
 
 account_book::planned account_book::plan_for(const new_key& x, unix_ms now) const {
@@ -157,52 +173,55 @@ account_book::planned account_book::plan_for(const new_key& x, unix_ms now) cons
   key.expires = x.what.expires.value_or(0);
   key.disabled = x.what.disabled.value_or(false);
   key.limits = x.what.limits.value_or("");
-  return account_plan{{put(key, "key.created")}, std::move(secret), key};
+  return account_plan{put(key, "key.created"), std::move(secret), key};
 }
 
 account_book::planned account_book::plan_for(const key_update& x, unix_ms) const {
-  const auto found = keys_.find(x.id);
-  if (found == keys_.end())
+  const auto found = stored_.keys.find(x.id);
+  if (found == stored_.keys.end())
     return no_such_key(x.id);
   auto key = found->second;
   key.label = x.what.label.value_or(key.label);
   key.expires = x.what.expires.value_or(key.expires);
   key.disabled = x.what.disabled.value_or(key.disabled);
   key.limits = x.what.limits.value_or(key.limits);
-  return account_plan{{put(key, "key.changed")}, {}, key};
+  return account_plan{put(key, "key.changed"), {}, key};
 }
 
-/// The new key comes first: if only one of the two is made, there is still a good one.
 account_book::planned account_book::plan_for(const key_rotation& x, unix_ms now) const {
-  const auto found = keys_.find(x.id);
-  if (found == keys_.end())
+  const auto found = stored_.keys.find(x.id);
+  if (found == stored_.keys.end())
     return no_such_key(x.id);
-  auto old = found->second;
+  const auto& old = found->second;
   auto [key, secret] = make_key(old.tenant, now);
   key.label = old.label;
   key.limits = old.limits;
   const auto end = now + x.overlap_s * 1000;
-  old.expires = old.expires == 0 ? end : std::min(old.expires, end);
-  return account_plan{{put(key, "key.created"), put(old, "key.rotated")}, std::move(secret), key};
+  const rotate_key what{x.id, old.expires == 0 ? end : std::min(old.expires, end), key};
+  return account_plan{change(what, "key.rotated", x.id, http::encode_key(key)), std::move(secret),
+                      key};
 }
 
 account_book::planned account_book::plan_for(const remove_key& x, unix_ms) const {
-  if (!keys_.contains(x.id))
+  if (!stored_.keys.contains(x.id))
     return no_such_key(x.id);
-  return account_plan{{change(x, "key.deleted", x.id, {})}};
+  return account_plan{change(x, "key.deleted", x.id, {})};
 }
 
 void account_book::apply(const admin_change& x) {
   if (const auto* tenant = std::get_if<put_tenant>(&x.what)) {
     auto decoded = http::decode_tenant(tenant->tenant.settings, tenant->tenant.id);
-    stored_[tenant->tenant.id] = std::get<tenant_settings>(std::move(decoded));
+    stored_.tenants[tenant->tenant.id] = std::get<tenant_settings>(std::move(decoded));
   } else if (const auto* gone = std::get_if<remove_tenant>(&x.what)) {
-    stored_.erase(gone->id);
-    std::erase_if(keys_, [&](const auto& each) { return each.second.tenant == gone->id; });
+    stored_.tenants.erase(gone->id);
+    std::erase_if(stored_.keys, [&](const auto& each) { return each.second.tenant == gone->id; });
   } else if (const auto* key = std::get_if<put_key>(&x.what)) {
-    keys_[key->key.id] = key->key;
+    stored_.keys[key->key.id] = key->key;
   } else if (const auto* lost = std::get_if<remove_key>(&x.what)) {
-    keys_.erase(lost->id);
+    stored_.keys.erase(lost->id);
+  } else if (const auto* rotation = std::get_if<rotate_key>(&x.what)) {
+    stored_.keys[rotation->fresh.id] = rotation->fresh;
+    stored_.keys.at(rotation->id).expires = rotation->expires;
   }
 }
 
@@ -228,16 +247,16 @@ std::string account_book::list_tenants() const {
 std::variant<std::string, failure> account_book::show_tenant(const std::string& id) const {
   if (const auto* x = find_configured(id))
     return http::encode_tenant(*x, "config");
-  if (const auto found = stored_.find(id); found != stored_.end())
+  if (const auto found = stored_.tenants.find(id); found != stored_.tenants.end())
     return http::encode_tenant(found->second, "api");
   return no_such_tenant(id);
 }
 
 std::variant<std::string, failure> account_book::list_keys(const std::string& tenant) const {
-  if (!exists(tenant))
+  if (!exists(tenant) && !has_keys(tenant))
     return no_such_tenant(tenant);
   std::vector<std::string> out;
-  for (const auto& [id, key] : keys_)
+  for (const auto& [id, key] : stored_.keys)
     if (key.tenant == tenant)
       out.push_back(http::encode_key(key));
   return http::encode_list(out);
@@ -246,9 +265,9 @@ std::variant<std::string, failure> account_book::list_keys(const std::string& te
 touch_keys account_book::take_key_uses(const tenant_table& table) {
   touch_keys out;
   table.for_each_caller([&](const caller& x) {
-    const auto found = keys_.find(x.key);
+    const auto found = stored_.keys.find(x.key);
     const auto used = x.last_used.load();
-    if (found == keys_.end() || used <= found->second.last_used)
+    if (found == stored_.keys.end() || used <= found->second.last_used)
       return;
     found->second.last_used = used;
     out.used.emplace_back(x.key, used);

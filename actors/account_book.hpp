@@ -2,7 +2,7 @@
 /// actor, no I/O: changes are planned here, made by the store, then applied here.
 ///
 /// The config wins: a tenant that it names is as it says there, and cannot be changed otherwise. It
-/// may have keys in the store beside its own.
+/// may have keys in the store beside its own; they rest while there is no tenant of that id.
 #pragma once
 
 #include "actors/tenants.hpp"
@@ -36,16 +36,25 @@ struct key_rotation {
 using account_command =
     std::variant<tenant_settings, remove_tenant, new_key, key_update, key_rotation, remove_key>;
 
-/// What the store has to do for a command, in this order.
+/// What the store has to do for a command.
 struct account_plan {
-  std::vector<admin_change> changes = {};
+  admin_change change = {};
   std::string secret = {}; ///< of a new key: the key itself
   stored_key key = {};     ///< the new or changed one
 };
 
+/// What a store had, understood. Keys are by id.
+struct known_accounts {
+  std::map<std::string, tenant_settings> tenants = {};
+  std::map<std::string, stored_key> keys = {};
+};
+
+/// Throws std::runtime_error that says what cannot be read.
+known_accounts understand(stored_accounts stored);
+
 class account_book {
 public:
-  account_book(ledger_book ledgers, stored_accounts stored);
+  account_book(ledger_book ledgers, known_accounts stored);
 
   void configure(std::vector<tenant_settings> tenants, std::vector<price_settings> prices);
 
@@ -59,10 +68,10 @@ public:
   std::variant<account_plan, failure> plan(const account_command& x, const std::string& who,
                                            unix_ms now) const;
 
-  /// A change of a plan was made.
+  /// The change of a plan was made.
   void apply(const admin_change& x);
 
-  /// What to answer when all changes of a command are made: JSON.
+  /// What to answer when a command's change is made: JSON.
   std::string result_of(const account_command& x, const account_plan& made) const;
 
   // Questions; answers are JSON.
@@ -85,12 +94,12 @@ private:
 
   const tenant_settings* find_configured(const std::string& id) const;
   bool exists(const std::string& id) const;
+  bool has_keys(const std::string& tenant) const;
 
   ledger_book ledgers_;
   std::vector<tenant_settings> configured_;
   std::vector<price_settings> prices_;
-  std::map<std::string, tenant_settings> stored_;
-  std::map<std::string, stored_key> keys_; ///< by id
+  known_accounts stored_;
 };
 
 } // namespace lang_agent

@@ -25,7 +25,6 @@ constexpr std::size_t max_waiting = 256;
 struct running_command {
   change_account command;
   account_plan plan;
-  std::size_t made = 0; ///< of its changes
 };
 
 struct accounts_state {
@@ -68,24 +67,17 @@ struct accounts_state {
   void on_stored(const store_answer& x) {
     if (!running)
       return;
-    auto& change = running->plan.changes[running->made];
-    if (auto why = problem_of(x)) {
-      tell(running->command.reply_to, {*why});
-      running.reset();
-      next();
-      return;
-    }
-    spdlog::info("admin who={} action={} subject={}", change.audit.who, change.audit.action,
-                 change.audit.object);
-    options.book->apply(change);
-    publish();
-    if (++running->made < running->plan.changes.size()) {
-      make_next();
-      return;
-    }
-    tell(running->command.reply_to,
-         {options.book->result_of(running->command.what, running->plan)});
+    const auto [command, plan] = std::move(*running);
     running.reset();
+    if (auto why = problem_of(x)) {
+      tell(command.reply_to, {std::move(*why)});
+    } else {
+      const auto& audit = plan.change.audit;
+      spdlog::info("admin who={} action={} subject={}", audit.who, audit.action, audit.object);
+      options.book->apply(plan.change);
+      publish();
+      tell(command.reply_to, {options.book->result_of(command.what, plan)});
+    }
     next();
   }
 
@@ -105,17 +97,12 @@ private:
         tell(command.reply_to, {std::move(*why)});
         continue;
       }
-      running.emplace(
-          running_command{std::move(command), std::get<account_plan>(std::move(planned))});
-      make_next();
+      auto& plan = std::get<account_plan>(planned);
+      if (options.journal.send(change_accounts{plan.change, self}))
+        running.emplace(running_command{std::move(command), std::move(plan)});
+      else
+        tell(command.reply_to, {journal_full()});
     }
-  }
-
-  void make_next() {
-    if (options.journal.send(change_accounts{running->plan.changes[running->made], self}))
-      return;
-    tell(running->command.reply_to, {journal_full()});
-    running.reset();
   }
 
   static std::optional<failure> problem_of(const store_answer& x) {

@@ -11,6 +11,9 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include <algorithm>
+#include <optional>
+
 namespace lang_agent {
 
 namespace {
@@ -24,25 +27,32 @@ struct admin_request_state {
   std::shared_ptr<const request_context> context;
   std::shared_ptr<incoming_request> incoming;
   request_record record;
-  bool csv = false; ///< of usage
+  std::optional<lang_agent::read_usage> table; ///< of usage as CSV: what was asked for last
+  bool begun = false;                          ///< its first page is on its way
+  std::size_t undrained = 0;                   ///< bytes of it that the client has not taken
 
   void start();
   void on_account(const account_answer& x);
   void on_store(const store_answer& x);
+  void on_drained(std::size_t bytes);
   void on_gone();
 
 private:
   void ask(account_subject what);
   void change(account_command what);
-  void change_key();
-  void rotate_key();
+  template <class Decoded, class Make>
+  void change_by(std::variant<Decoded, failure> decoded, Make make);
+  void change_tenant();
   void create_key();
-  void put_tenant();
+  void change_key();
+  void rotate();
   void read_usage();
   void read_audit();
   void query(store_query x);
   void drain();
-  void send(std::string body, const char* type = "application/json");
+  void write_table(const page<usage_row>& x);
+  static http::response uncached(const char* type);
+  void send(std::string body);
   void fail(const failure& why);
   void finish(int status);
 
@@ -60,7 +70,7 @@ void admin_request_state::start() {
   case endpoint::tenant_keys:
     return ask(account_subject::keys);
   case endpoint::put_tenant:
-    return put_tenant();
+    return change_tenant();
   case endpoint::delete_tenant:
     return change(remove_tenant{head().parameter});
   case endpoint::create_key:
@@ -68,7 +78,7 @@ void admin_request_state::start() {
   case endpoint::change_key:
     return change_key();
   case endpoint::rotate_key:
-    return rotate_key();
+    return rotate();
   case endpoint::delete_key:
     return change(remove_key{head().parameter});
   case endpoint::usage:
@@ -77,8 +87,10 @@ void admin_request_state::start() {
     return read_audit();
   case endpoint::admin_state:
     return send(context->admin.state());
-  default:
+  case endpoint::drain:
     return drain();
+  default:
+    return fail(internal_failure());
   }
 }
 
@@ -90,33 +102,36 @@ void admin_request_state::change(account_command what) {
   caf::anon_send(context->admin.accounts, change_account{std::move(what), record.key, self});
 }
 
-void admin_request_state::put_tenant() {
-  auto decoded = http::decode_tenant(incoming->request.body, head().parameter);
+/// A command made of a body that was decoded, or not.
+template <class Decoded, class Make>
+void admin_request_state::change_by(std::variant<Decoded, failure> decoded, Make make) {
   if (const auto* why = std::get_if<failure>(&decoded))
-    return fail(*why);
-  change(std::get<tenant_settings>(std::move(decoded)));
+    fail(*why);
+  else
+    change(make(std::get<Decoded>(std::move(decoded))));
+}
+
+void admin_request_state::change_tenant() {
+  change_by(http::decode_tenant(incoming->request.body, head().parameter),
+            [](tenant_settings x) { return x; });
 }
 
 void admin_request_state::create_key() {
-  auto decoded = http::decode_key_change(incoming->request.body, false);
-  if (const auto* why = std::get_if<failure>(&decoded))
-    return fail(*why);
-  change(new_key{head().parameter, std::get<http::key_change>(std::move(decoded))});
+  change_by(http::decode_key_change(incoming->request.body, false), [this](http::key_change x) {
+    return new_key{head().parameter, std::move(x)};
+  });
 }
 
 void admin_request_state::change_key() {
-  auto decoded = http::decode_key_change(incoming->request.body, false);
-  if (const auto* why = std::get_if<failure>(&decoded))
-    return fail(*why);
-  change(key_update{head().parameter, std::get<http::key_change>(std::move(decoded))});
+  change_by(http::decode_key_change(incoming->request.body, false), [this](http::key_change x) {
+    return key_update{head().parameter, std::move(x)};
+  });
 }
 
-void admin_request_state::rotate_key() {
-  auto decoded = http::decode_key_change(incoming->request.body, true);
-  if (const auto* why = std::get_if<failure>(&decoded))
-    return fail(*why);
-  const auto& x = std::get<http::key_change>(decoded);
-  change(key_rotation{head().parameter, x.overlap_s.value_or(0)});
+void admin_request_state::rotate() {
+  change_by(http::decode_key_change(incoming->request.body, true), [this](const auto& x) {
+    return key_rotation{head().parameter, x.overlap_s.value_or(0)};
+  });
 }
 
 void admin_request_state::read_usage() {
@@ -124,7 +139,8 @@ void admin_request_state::read_usage() {
   if (const auto* why = std::get_if<failure>(&decoded))
     return fail(*why);
   auto& x = std::get<http::usage_query>(decoded);
-  csv = x.csv;
+  if (x.csv)
+    table = x.read;
   query(std::move(x.read));
 }
 
@@ -157,12 +173,38 @@ void admin_request_state::on_store(const store_answer& x) {
     return fail(*why);
   const auto& found = std::get<query_result>(x.result);
   if (const auto* usage = std::get_if<page<usage_row>>(&found))
-    return csv ? send(http::encode_usage_csv(*usage), "text/csv; charset=utf-8")
-               : send(http::encode_usage(*usage));
+    return table ? write_table(*usage) : send(http::encode_usage(*usage));
   if (const auto* entries = std::get_if<page<audit_entry>>(&found))
     return send(http::encode_audit(*entries));
   fail(
       {error_kind::invalid_request, "Invalid value for 'after': there is no such entry.", "after"});
+}
+
+/// A table has no place to tell that there is more, so it is sent as a whole, page by page.
+void admin_request_state::write_table(const page<usage_row>& x) {
+  auto rows = http::encode_usage_csv(x, !begun);
+  undrained += rows.size();
+  table->after = x.has_more ? std::optional{x.data.back().key} : std::nullopt;
+  if (!std::exchange(begun, true)) {
+    auto out = uncached("text/csv; charset=utf-8");
+    out.body = std::move(rows);
+    incoming->responder->begin(std::move(out));
+  } else {
+    incoming->responder->write(std::move(rows));
+  }
+  if (!table->after) {
+    incoming->responder->end({});
+    finish(200);
+  }
+}
+
+/// Who has taken a page gets the next one.
+void admin_request_state::on_drained(std::size_t bytes) {
+  if (!table || undrained == 0)
+    return;
+  undrained -= std::min(undrained, bytes);
+  if (undrained == 0)
+    query(*table);
 }
 
 /// A change that is under way is made all the same.
@@ -170,18 +212,24 @@ void admin_request_state::on_gone() {
   finish(499);
 }
 
-void admin_request_state::send(std::string body, const char* type) {
+http::response admin_request_state::uncached(const char* type) {
   http::response out;
   out.content_type = type;
-  out.body = std::move(body);
   http::add_header(out, "cache-control", "no-store"); // keys are shown once
+  return out;
+}
+
+void admin_request_state::send(std::string body) {
+  auto out = uncached("application/json");
+  out.body = std::move(body);
   incoming->responder->send(std::move(out));
   finish(200);
 }
 
 void admin_request_state::fail(const failure& why) {
   record.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
-  incoming->responder->send(http::error_response(why));
+  if (!begun) // else it is cut
+    incoming->responder->send(http::error_response(why));
   finish(why.http_status());
 }
 
@@ -207,7 +255,7 @@ admin_request(admin_request_actor::stateful_pointer<admin_request_state> self,
   return {
       [self](const account_answer& x) { self->state.on_account(x); },
       [self](const store_answer& x) { self->state.on_store(x); },
-      [](const stream_drained&) {},
+      [self](const stream_drained& x) { self->state.on_drained(x.bytes); },
       [self](client_gone) { self->state.on_gone(); },
   };
 }

@@ -109,8 +109,8 @@ tenant_table::tenant_table(const std::vector<tenant_settings>& settings,
   std::map<std::string, tenant_ptr> by_name;
   std::map<std::string, limits_by_key> limits_of_keys; // by the tenant's name
   for (const auto& x : keys)
-    if (!x.limits.empty())
-      limits_of_keys[x.tenant].emplace(x.id, http::decode_key_limits(x.limits));
+    if (const auto own = http::decode_key_limits(x.limits))
+      limits_of_keys[x.tenant].emplace(x.id, *own);
   const auto shared_prices = std::make_shared<const std::vector<price_settings>>(prices);
   for (const auto& x : settings) {
     const auto& account = book.of(x.name);

@@ -48,8 +48,8 @@ std::variant<key_change, failure> decode_key_change(std::string_view body, bool 
 /// The body that says so.
 std::string encode_key_change(const key_change& x);
 
-/// Of a `stored_key` with limits of its own.
-usage_limits decode_key_limits(const std::string& json);
+/// Of a `stored_key` with limits of its own; unset: it has none, or they cannot be read.
+std::optional<usage_limits> decode_key_limits(const std::string& json);
 
 /// `secret`: the key itself, of a new one; shown this once.
 std::string encode_key(const stored_key& x, std::string_view secret = {});
@@ -65,7 +65,7 @@ struct usage_query {
 std::variant<usage_query, failure> decode_usage_query(std::string_view query, unix_ms now);
 
 std::string encode_usage(const page<usage_row>& x);
-std::string encode_usage_csv(const page<usage_row>& x);
+std::string encode_usage_csv(const page<usage_row>& x, bool with_names = true);
 
 /// `limit` (20, up to 100), `after` (a number), `tenant`, `object`.
 std::variant<list_audit, failure> decode_audit_query(std::string_view query);

@@ -37,7 +37,7 @@ void read_expiry(object_reader& in, std::optional<unix_ms>& out) {
   constexpr std::uint64_t latest = 253'402'300'799; // the end of the year 9999
   const bool is_given = in.has("expires_at");
   std::uint64_t at = 0;
-  in.count("expires_at", at, latest);
+  in.count("expires_at", at, latest, 1);
   if (is_given)
     out = static_cast<unix_ms>(at) * 1000;
 }
@@ -98,14 +98,14 @@ std::string encode_key_change(const key_change& x) {
   return out + "}";
 }
 
-usage_limits decode_key_limits(const std::string& json) {
-  usage_limits out;
+std::optional<usage_limits> decode_key_limits(const std::string& json) {
   dom::spanned_document document;
-  if (parse_object(document, json))
-    return out;
+  if (json.empty() || parse_object(document, json))
+    return std::nullopt;
+  usage_limits out;
   object_reader in{document.root(), ""};
   read_limits(in, out);
-  return out;
+  return in.finish() ? std::nullopt : std::optional{out};
 }
 
 std::string encode_key(const stored_key& x, std::string_view secret) {

@@ -165,9 +165,11 @@ std::string encode_usage(const page<usage_row>& x) {
   return out + "}";
 }
 
-std::string encode_usage_csv(const page<usage_row>& x) {
-  std::string out = "day,tenant,key,model,requests,estimated_requests,cancelled_requests,"
-                    "failed_requests,prompt_tokens,completion_tokens,cost\r\n";
+std::string encode_usage_csv(const page<usage_row>& x, bool with_names) {
+  std::string out;
+  if (with_names)
+    out = "day,tenant,key,model,requests,estimated_requests,cancelled_requests,failed_requests,"
+          "prompt_tokens,completion_tokens,cost\r\n";
   for (const auto& [key, counts] : x.data) {
     out += date_text(key.day);
     for (const auto* name : {&key.tenant, &key.key, &key.model})

@@ -68,9 +68,16 @@ struct remove_key {
   std::string id = {};
 };
 
+/// A new key in the place of one that stays good until then.
+struct rotate_key {
+  std::string id = {};
+  unix_ms expires = 0;
+  stored_key fresh = {};
+};
+
 /// Made together with its audit entry, or refused without one.
 struct admin_change {
-  std::variant<put_tenant, remove_tenant, put_key, remove_key> what = {};
+  std::variant<put_tenant, remove_tenant, put_key, remove_key, rotate_key> what = {};
   audit_entry audit = {};
 };
 

@@ -36,8 +36,8 @@ void end(const caf::actor& x) {
   caf::anon_send_exit(x, caf::exit_reason::user_shutdown);
 }
 
-stored_accounts read_accounts(store::thread_store& from) {
-  return std::get<stored_accounts>(from.ask(list_accounts{}));
+known_accounts read_accounts(store::thread_store& from) {
+  return understand(std::get<stored_accounts>(from.ask(list_accounts{})));
 }
 
 /// Deletes by the rules of the tenants that there are now.
@@ -116,6 +116,8 @@ actor_tree::~actor_tree() {
   for (const auto& x : *shards_)
     end(caf::actor_cast<caf::actor>(x));
   end(caf::actor_cast<caf::actor>(pool_));
+  // What turns have used by now is theirs to tell the journal, so it ends last.
+  wait_until(farewell, [this] { return system_.registry().running() <= others_ + 1; });
   end(caf::actor_cast<caf::actor>(journal_));
   // It has a thread of its own, which must not outlive the scheduler.
   caf::scoped_actor {
@@ -172,7 +174,7 @@ void actor_tree::spawn_directory_shards(const thread_settings& x) {
 
 /// Ledgers may outlive the actors: connections that are still open hold them. So they must not keep
 /// the journal alive.
-void actor_tree::spawn_accounts_actor(const settings& config, stored_accounts stored,
+void actor_tree::spawn_accounts_actor(const settings& config, known_accounts stored,
                                       std::shared_ptr<const past_usage> past) {
   const auto open = [to = caf::actor_cast<caf::weak_actor_ptr>(journal_), past = std::move(past),
                      all = turns_](const std::string& tenant) {

@@ -31,7 +31,7 @@ struct process_hooks {
 /// Ends the actors with itself.
 class actor_tree {
 public:
-  /// Throws when the stored accounts cannot be read.
+  /// Throws when the stored accounts cannot be read, and has started nothing then.
   actor_tree(caf::actor_system& system, const http::io_threads& threads, const settings& config,
              std::unique_ptr<store::thread_store> store, process_hooks hooks);
   ~actor_tree();
@@ -54,7 +54,7 @@ public:
 private:
   void spawn_pool(const http::io_threads& threads, const settings& config);
   void spawn_directory_shards(const thread_settings& x);
-  void spawn_accounts_actor(const settings& config, stored_accounts stored,
+  void spawn_accounts_actor(const settings& config, known_accounts stored,
                             std::shared_ptr<const past_usage> past);
   void spawn_acceptors(const settings& config);
   void make_services(const settings& config);

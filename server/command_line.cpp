@@ -208,13 +208,14 @@ void add_usage_command(CLI::App& app, std::optional<admin_options>& out) {
   auto* usage = add_admin_action(app, "usage", "Requests, tokens and money by day, key and model",
                                  options, out, admin_action::usage);
   usage->footer(admin_examples);
-  for (const auto& [option, help] : {std::pair{"--tenant", "Of this tenant"},
-                                     {"--of-key", "Of the key with this id"},
-                                     {"--model", "Of this model"},
-                                     {"--from", "First day, e.g. 2026-11-01"},
-                                     {"--to", "Last day; default: today"},
-                                     {"--limit", "Rows; default: 1000"},
-                                     {"--after", "The \"next\" of the page before"}})
+  for (const auto& [option, help] :
+       {std::pair{"--tenant", "Of this tenant"},
+        {"--of-key", "Of the key with this id"},
+        {"--model", "Of this model"},
+        {"--from", "First day, e.g. 2026-11-01"},
+        {"--to", "Last day; default: today"},
+        {"--limit", "Rows of a page; default: 1000 (--csv: all pages)"},
+        {"--after", "The \"next\" of the page before"}})
     usage->add_option_function<std::string>(
         option,
         [options, name = std::string{option}](const std::string& value) {

@@ -57,6 +57,15 @@ memory_accounts::tenant_or_refusal memory_accounts::make(const remove_key& x) {
   return tenant;
 }
 
+memory_accounts::tenant_or_refusal memory_accounts::make(const rotate_key& x) {
+  if (!keys_.contains(x.id))
+    return refusal::no_account;
+  auto out = make(put_key{x.fresh});
+  if (std::holds_alternative<std::string>(out))
+    keys_.at(x.id).expires = x.expires;
+  return out;
+}
+
 change_result memory_accounts::apply(const touch_keys& change) {
   for (const auto& [id, at] : change.used) {
     const auto found = keys_.find(id);

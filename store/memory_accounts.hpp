@@ -43,6 +43,7 @@ private:
   tenant_or_refusal make(const remove_tenant& x);
   tenant_or_refusal make(const put_key& x);
   tenant_or_refusal make(const remove_key& x);
+  tenant_or_refusal make(const rotate_key& x);
 
   void set_totals(const std::string& tenant, const tenant_totals& x);
 

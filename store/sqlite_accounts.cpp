@@ -88,6 +88,18 @@ engine::tenant_or_refusal engine::make(const remove_key& x) {
   return std::string{rows.bytes(0)};
 }
 
+engine::tenant_or_refusal engine::make(const rotate_key& x) {
+  {
+    auto rows = db_.query("SELECT 1 FROM keys WHERE id = ?", x.id);
+    if (!rows.next())
+      return refusal::no_account;
+  }
+  auto out = make(put_key{x.fresh});
+  if (std::holds_alternative<std::string>(out))
+    db_.run("UPDATE keys SET expires = ? WHERE id = ?", x.expires, x.id);
+  return out;
+}
+
 change_result engine::on(const touch_keys& x) {
   for (const auto& [id, at] : x.used)
     db_.run("UPDATE keys SET last_used = ?1 WHERE id = ?2 AND last_used < ?1", at, id);

@@ -113,6 +113,7 @@ private:
   tenant_or_refusal make(const remove_tenant& x);
   tenant_or_refusal make(const put_key& x);
   tenant_or_refusal make(const remove_key& x);
+  tenant_or_refusal make(const rotate_key& x);
 
   query_result on(const list_accounts& x);
   query_result on(const list_audit& x);
@@ -175,7 +176,8 @@ std::string pack_metadata(const thread_metadata& x);
 thread_metadata unpack_metadata(std::string_view packed);
 
 std::string pack_usage(const usage_row& x);
-usage_row unpack_usage(std::string_view packed);
+/// Unset: it is damaged, which must not keep a server from starting.
+std::optional<usage_row> unpack_usage(std::string_view packed);
 
 /// A digest as a row holds it: the high half first, each half with its low byte first.
 class digest_bytes {

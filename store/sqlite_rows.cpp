@@ -87,10 +87,10 @@ std::string pack_usage(const usage_row& x) {
   return out;
 }
 
-usage_row unpack_usage(std::string_view packed) {
+std::optional<usage_row> unpack_usage(std::string_view packed) try {
   const auto texts = unpack(packed);
   if (texts.size() != 11)
-    throw storage_error{"the database holds usage that cannot be read"};
+    return std::nullopt;
   usage_row out;
   out.key = {texts[0], texts[1], texts[2], read_number<std::int32_t>(texts[3])};
   auto next = texts.begin() + 4;
@@ -100,6 +100,8 @@ usage_row unpack_usage(std::string_view packed) {
     *count = read_number<std::uint64_t>(*next++);
   counts.cost = read_number<std::int64_t>(*next);
   return out;
+} catch (const storage_error&) {
+  return std::nullopt;
 }
 
 } // namespace lang_agent::store::sqlite

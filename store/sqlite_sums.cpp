@@ -107,8 +107,8 @@ void engine::find_uncounted_turns() {
   while (rows.next()) {
     add_totals(std::string{rows.bytes(0)},
                {rows.natural(1), static_cast<std::uint64_t>(rows.integer(2))});
-    if (const auto used = rows.bytes(3); !used.empty())
-      add_to_usage(unpack_usage(used));
+    if (const auto used = unpack_usage(rows.bytes(3)))
+      add_to_usage(*used);
     ++uncounted_turns_;
   }
   totals_before_.clear();

@@ -16,7 +16,7 @@ tenant_settings named(const std::string& name, std::size_t max_turns = 1) {
 
 struct book_fixture {
   account_book book{ledger_book{[](const std::string& x) { return std::make_shared<ledger>(x); }},
-                    stored_accounts{}};
+                    known_accounts{}};
   unix_ms now = 1'000'000;
 
   book_fixture() {
@@ -35,8 +35,7 @@ struct book_fixture {
   /// As the accounts actor does when the store has made all of it.
   account_plan make(const account_command& x) {
     auto out = plan(x);
-    for (const auto& change : out.changes)
-      book.apply(change);
+    book.apply(out.change);
     return out;
   }
 
@@ -171,8 +170,7 @@ CAF_TEST(no audit entry and no answer but the first has the secret) {
   make(named("acme"));
   const account_command command = new_key{"acme", {}};
   const auto made = make(command);
-  CAF_REQUIRE_EQUAL(made.changes.size(), 1u);
-  const auto& entry = made.changes[0].audit;
+  const auto& entry = made.change.audit;
   CAF_CHECK_EQUAL(entry.who, "key_admin");
   CAF_CHECK_EQUAL(entry.action, "key.created");
   CAF_CHECK_EQUAL(entry.at, now);
@@ -185,16 +183,32 @@ CAF_TEST(accounts are as they were when they are read from the store again) {
   auto tenant = named("acme", 3);
   tenant.models = {"m"};
   stored_accounts stored;
-  for (const auto& change : make(tenant).changes)
-    stored.tenants.push_back(std::get<put_tenant>(change.what).tenant);
+  stored.tenants.push_back(std::get<put_tenant>(make(tenant).change.what).tenant);
   const auto made = make(new_key{"acme", {}});
   stored.keys.push_back(made.key);
   account_book again{ledger_book{[](const std::string& x) { return std::make_shared<ledger>(x); }},
-                     stored};
+                     understand(stored)};
   CAF_REQUIRE_EQUAL(again.tenants().size(), 1u);
   CAF_CHECK(again.tenants()[0] == tenant);
   const auto found = again.make_table()->authenticate("Bearer " + made.secret, now);
   CAF_CHECK(std::holds_alternative<caller_ptr>(found));
+}
+
+CAF_TEST(stored accounts that cannot be read are an error) {
+  const auto problem_of = [](const stored_accounts& x) -> std::string {
+    try {
+      understand(x);
+    } catch (const std::runtime_error& e) {
+      return e.what();
+    }
+    return "none";
+  };
+  stored_key key;
+  key.id = "key_1";
+  CAF_CHECK_EQUAL(problem_of({{{"acme", "{}"}}, {key}}), "none");
+  key.limits = R"({"nonsense":1})";
+  CAF_CHECK(problem_of({{}, {key}}).starts_with("the limits of the stored key \"key_1\""));
+  CAF_CHECK(problem_of({{{"acme", key.limits}}, {}}).starts_with("the stored tenant \"acme\""));
 }
 
 CAF_TEST(a use of a stored key is told once) {

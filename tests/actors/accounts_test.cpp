@@ -27,7 +27,7 @@ struct accounts_fixture : journal_fixture {
     accounts_options out;
     out.book = std::make_shared<account_book>(
         ledger_book{[](const std::string& x) { return std::make_shared<ledger>(x); }},
-        stored_accounts{});
+        known_accounts{});
     tenants = std::make_shared<published<tenant_table>>(out.book->make_table());
     out.tenants = tenants;
     out.journal = {aut, gate};
@@ -109,6 +109,19 @@ CAF_TEST(commands that come at once are made one after the other) {
   CAF_CHECK_EQUAL(answers(), 6u);
   CAF_CHECK_EQUAL(answer(), "tenant_not_found");
   CAF_CHECK_EQUAL(known(), 0u);
+}
+
+CAF_TEST(a rotation is one change) {
+  command(acme());
+  command(new_key{"acme", {}});
+  const auto commits = control->commits.size();
+  const auto id = std::get<put_key>(std::get<admin_change>(control->changes.back()).what).key.id;
+  command(key_rotation{id, 60});
+  CAF_CHECK(answer().find(R"("key":"la-)") != std::string::npos);
+  CAF_CHECK_EQUAL(control->commits.size(), commits + 1);
+  const auto& made = std::get<admin_change>(control->changes.back());
+  CAF_CHECK_EQUAL(made.audit.object, id);
+  CAF_CHECK(made.audit.detail.find("\"key\":") == std::string::npos); // the secret is nowhere
 }
 
 CAF_TEST(more commands than may wait are refused) {

@@ -37,7 +37,8 @@ const newKey = (server, tenant, body) => ok(server, 'POST', `/tenants/${tenant}/
 test('without an admin key there is no admin API', async t => {
   const { server } = await start(t, {});
   for (const path of ['/tenants', '/usage', '/state'])
-    assert.equal((await call(server, 'GET', path)).error.code, 'unknown_url');
+    for (const method of ['GET', 'POST'])
+      assert.equal((await call(server, method, path)).error.code, 'unknown_url');
 });
 
 test('a tenant is made, used, changed and deleted', async t => {
@@ -122,6 +123,20 @@ test('the config file wins and is not changed by the API', async t => {
   assert.equal((await ok(server, 'GET', '/tenants/bob')).max_turns, 5);
 });
 
+test('keys of a tenant that the config names no more rest and can be seen', async t => {
+  const config = names => ({ tenants: names.map(name => ({ name, keys: [`${name}-key-of-config`] })) });
+  const { server } = await start(t, { admin, ...config(['alice', 'bob']) });
+  const { id, key } = await newKey(server, 'bob');
+  server.rewrite(config(['alice']));
+  await until(async () => (await ask(server, key)).status === 401, 'the config is read');
+  assert.deepEqual((await ok(server, 'GET', '/tenants/bob/keys')).data.map(x => x.id), [id]);
+  assert.equal((await call(server, 'GET', '/tenants/bob')).status, 404);
+  await put(server, 'bob');
+  assert.equal((await ask(server, key)).status, 200);
+  await ok(server, 'DELETE', `/keys/${id}`);
+  assert.equal((await ask(server, key)).status, 401);
+});
+
 test('keys are disabled, expire, and are deleted', async t => {
   const { server } = await start(t, { admin });
   await put(server, 'acme');
@@ -133,6 +148,7 @@ test('keys are disabled, expire, and are deleted', async t => {
   assert.equal((await ask(server, key)).status, 200);
   await change({ expires_at: Math.floor(Date.now() / 1000) - 1 });
   assert.match((await ask(server, key)).error.message, /expired/);
+  assert.equal((await call(server, 'PATCH', `/keys/${id}`, { expires_at: 0 })).status, 400);
   assert.equal((await change({ expires_at: null })).expires_at, null);
   assert.equal((await ask(server, key)).status, 200);
   const [listed] = (await ok(server, 'GET', '/tenants/acme/keys')).data;
@@ -263,6 +279,9 @@ test('usage is told by day, tenant, key and model, as JSON and CSV', async t => 
   assert.equal(head.split(',').length, 11);
   assert.match(row, new RegExp(`^${today},"'=bob","key_[0-9a-f]{12}","b",2,0,0,1,11,7,0.025000$`));
   assert.equal(rest, '');
+  const whole = await call(server, 'GET', '/usage?format=csv');
+  assert.equal(whole.text.split('\r\n').length, 4);
+  assert.equal((await call(server, 'GET', '/usage?format=csv&limit=1')).text, whole.text, 'a page a row');
   const first = await ok(server, 'GET', '/usage?limit=1');
   assert.equal(first.has_more, true);
   const second = await ok(server, 'GET', `/usage?limit=1&after=${encodeURIComponent(first.next)}`);

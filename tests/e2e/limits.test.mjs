@@ -96,7 +96,7 @@ test('requests by the minute are counted and told in headers', async t => {
 
 test('every answer tells what is left, whatever it says', async t => {
   const { server } = await start(
-    t, tenant({ requests_per_minute: 3 }, { server: { max_body_bytes: 1000 } }));
+    t, tenant({ requests_per_minute: 3 }, { server: { max_body_bytes: '1KiB' } }));
   const headers = { authorization: `Bearer ${KEY}` };
   const post = (type, body) => fetch(`${server.url}/v1/chat/completions`, {
     method: 'POST', headers: { ...headers, 'content-type': type }, body });
@@ -197,6 +197,21 @@ test('what a cut-off turn has used counts after a restart too', async t => {
   await until(() => server.logLines(/status=499/).length === 1, 'the turn has ended');
   await delay(1500); // what no turn stored is written within a second
   await server.kill();
+  const again = await server.restart();
+  upstream.behave(using(1, 1));
+  assert.equal((await ask(again, { max_tokens: 720 })).error.code, 'insufficient_quota');
+  assert.equal((await ask(again, { max_tokens: 600 })).status, 200);
+});
+
+test('what a turn has used that the end of the server cuts off counts, too', async t => {
+  const { server, upstream } = await start(
+    t, tenant({ tokens_per_day: 1000 }, { server: { drain_timeout: '200ms' } }), async x => {
+      await x.begin();
+      await x.piece(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'x'.repeat(1200) } }] })}\n\n`);
+    });
+  const response = await server.post({ model: 'm', stream: true, max_tokens: 500, messages: [user('hi')] });
+  await response.body.getReader().read();
+  await server.stop();
   const again = await server.restart();
   upstream.behave(using(1, 1));
   assert.equal((await ask(again, { max_tokens: 720 })).error.code, 'insufficient_quota');

@@ -110,9 +110,10 @@ CAF_TEST(a change of a key says what is to change) {
   CAF_CHECK_EQUAL(*all.expires, 12'000);
   CAF_CHECK(*all.disabled);
   CAF_CHECK(change(R"({"expires_at":null})").expires == unix_ms{0});
-  for (const char* bad : {R"({"label":1})", R"({"disabled":"no"})", R"({"expires_at":-1})",
-                          R"({"overlap_seconds":1})", R"({"key":"la-x"})", R"({"limits":1})",
-                          R"({"limits":{"max_turns":-1}})", R"({"limits":{"x":1}})", "[]", "{"})
+  for (const char* bad :
+       {R"({"label":1})", R"({"disabled":"no"})", R"({"expires_at":-1})", R"({"expires_at":0})",
+        R"({"overlap_seconds":1})", R"({"key":"la-x"})", R"({"limits":1})",
+        R"({"limits":{"max_turns":-1}})", R"({"limits":{"x":1}})", "[]", "{"})
     CAF_CHECK(std::holds_alternative<failure>(http::decode_key_change(bad, false)));
   const auto rotation = http::decode_key_change(R"({"overlap_seconds":60})", true);
   CAF_CHECK(std::get<http::key_change>(rotation).overlap_s == 60);
@@ -140,6 +141,8 @@ CAF_TEST(limits of a key are read as they were written) {
   expected.max_turns = 3;
   expected.cost_per_day = 500'000;
   CAF_CHECK(http::decode_key_limits(*own) == expected);
+  CAF_CHECK(!http::decode_key_limits(""));
+  CAF_CHECK(!http::decode_key_limits(R"({"nonsense":1})"));
   stored_key key;
   CAF_CHECK(http::encode_key(key).find(R"("limits":null)") != std::string::npos);
   key.limits = *own;

@@ -114,6 +114,16 @@ private:
     return refusal::no_account;
   }
 
+  tenant_or_refusal make(const rotate_key& x) {
+    const auto is_old = [&](const stored_key& k) { return k.id == x.id; };
+    if (std::none_of(keys_.begin(), keys_.end(), is_old))
+      return refusal::no_account;
+    auto about = make(put_key{x.fresh});
+    if (std::holds_alternative<std::string>(about))
+      std::find_if(keys_.begin(), keys_.end(), is_old)->expires = x.expires;
+    return about;
+  }
+
   template <class T>
   static page<T> first_of(std::vector<T> all, std::size_t limit) {
     page<T> out{std::move(all), false};

@@ -334,6 +334,19 @@ CAF_TEST(totals and usage are right at every start whatever was written of them)
   }
 }
 
+CAF_TEST(usage of a turn that is damaged keeps no store from opening) {
+  open();
+  turn_record turn{.key = alice, .messages = talk("u1")};
+  turn.answer = "answer";
+  turn.usage = usage_row{{"alice", "k", "m", 1}, {.requests = 1}};
+  commit(turn);
+  store.reset();
+  make("UPDATE replays SET usage = '7:alice'");
+  open();
+  CAF_CHECK_EQUAL(words_of(store->load(alice, {}).history), "u1");
+  CAF_CHECK(std::get<page<usage_row>>(store->ask(read_usage{.last_day = 9})).data.empty());
+}
+
 CAF_TEST(totals of many tenants are right) {
   open();
   const auto tenant = [](int n) { return "tenant " + std::to_string(n); };

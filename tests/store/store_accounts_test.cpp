@@ -135,6 +135,31 @@ CAF_TEST(two keys cannot have the same digest) {
   });
 }
 
+CAF_TEST(a key rotates as a whole or not at all) {
+  on_every_engine([](bench& x) {
+    x.commit(by_root(put_key{key_of("k", "alice")}));
+    x.commit(by_root(put_key{key_of("other", "alice")}));
+    const auto expiry = [&](const std::string& id) {
+      const auto found = x.store().ask(list_accounts{});
+      for (const auto& key : std::get<stored_accounts>(found).keys)
+        if (key.id == id)
+          return key.expires;
+      return unix_ms{-1};
+    };
+    auto fresh = key_of("l", "alice");
+    fresh.digest = key_of("other", "alice").digest;
+    CAF_CHECK_EQUAL(x.commit(by_root(rotate_key{"k", 70, fresh})), "refused: key_taken");
+    CAF_CHECK(expiry("k") == 0);
+    fresh = key_of("l", "alice");
+    CAF_CHECK_EQUAL(x.commit(by_root(rotate_key{"nobody", 70, fresh})), "refused: no_account");
+    CAF_CHECK(expiry("l") == -1);
+    CAF_CHECK_EQUAL(x.commit(by_root(rotate_key{"k", 70, fresh})), "nothing");
+    CAF_CHECK(expiry("k") == 70);
+    CAF_CHECK(expiry("l") == 0);
+    CAF_CHECK_EQUAL(audit(x), "3:object 2:object 1:object");
+  });
+}
+
 CAF_TEST(the last use of a key never goes back) {
   on_every_engine([](bench& x) {
     auto key = key_of("k", "alice");

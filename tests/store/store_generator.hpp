@@ -198,7 +198,7 @@ private:
                                .object = any(account_ids),
                                .detail = "{}",
                                .tenant = "ignored"}};
-    switch (below(6)) {
+    switch (below(7)) {
     case 0:
       out.what = remove_tenant{any(account_ids)};
       break;
@@ -207,6 +207,9 @@ private:
       break;
     case 2:
       out.what = put_tenant{{any(account_ids), "{\"n\":" + std::to_string(below(9)) + "}"}};
+      break;
+    case 3:
+      out.what = rotate_key{any(account_ids), around(), account_key()};
       break;
     default:
       out.what = put_key{account_key()};
