@@ -1,12 +1,11 @@
 #include "actors/conversation.hpp"
 
 #include "actors/history.hpp"
-#include "actors/joint_turn.hpp"
 #include "actors/ledger.hpp"
 #include "actors/open_requests.hpp"
+#include "actors/running_turn.hpp"
 #include "actors/turn_failures.hpp"
 #include "actors/turn_queue.hpp"
-#include "http/answer_encoder.hpp"
 #include "http/json.hpp"
 #include "messages/protocol.hpp"
 
@@ -34,21 +33,6 @@ void tell(const store_client_actor& client, store_answer x) {
   if (client) // retention does not care
     caf::anon_send(client, std::move(x));
 }
-
-/// The turn that is running, and what it will store.
-struct running_turn {
-  explicit running_turn(joint_turn x) : request(std::move(x)) {}
-
-  joint_turn request;
-  planned_turn plan = {};
-  bool ordered = false;                      ///< the pool has the order
-  bool shortened = false;                    ///< asked again with less context
-  std::shared_ptr<const answer> result = {}; ///< set once the upstream is done
-  origin_ptr origin = {};                    ///< of the result
-  turn_stations stations = {};
-  spent_upstream spent = {};                    ///< by earlier orders
-  std::shared_ptr<const std::string> json = {}; ///< the same as the plain answer
-};
 
 struct conversation_state {
   static inline const char* name = "lang_agent.conversation";
@@ -316,21 +300,7 @@ void conversation_state::order() {
       fail_running(*why);
       return;
     }
-  auto x = std::make_shared<llm_order>(turn.id, self, turn.requester);
-  x->meter = turn.meter;
-  x->prompt_tokens = prompt_tokens;
-  x->request_id = turn.request_id;
-  x->parameters = turn.parameters;
-  x->route = turn.route;
-  x->refusing = turn.refusing;
-  x->share = turn.share;
-  x->spent = running->spent;
-  x->prompt = std::move(running->plan.shown.messages);
-  x->context = running->plan.shown.size;
-  running->stations.ordered = steady_now();
-  x->stations = running->stations;
-  running->ordered = true;
-  caf::anon_send(pool, std::move(x));
+  caf::anon_send(pool, running->order(self, prompt_tokens, steady_now()));
 }
 
 void conversation_state::on_failed(order_failed& x) {
@@ -361,13 +331,7 @@ bool conversation_state::shorten() {
 void conversation_state::on_completed(order_completed& x) {
   if (!is_running(x.id))
     return;
-  running->ordered = false;
-  running->result = std::move(x.result);
-  running->origin = std::move(x.origin);
-  auto& stations = running->stations;
-  if (running->origin)
-    stations.asked = running->origin->stations.asked;
-  stations.answered = stations.stored = steady_now();
+  running->complete(std::move(x), steady_now());
   if (stateless)
     commit();
   else
@@ -375,24 +339,11 @@ void conversation_state::on_completed(order_completed& x) {
 }
 
 void conversation_state::store() {
-  const auto& turn = running->request.first();
-  const http::answer_encoder encoder{turn.answer_id, turn.created, turn.parameters.model, false};
-  running->json = std::make_shared<const std::string>(encoder.whole(*running->result));
-  auto record = thread->record(running->plan, key, running->result->message);
-  record.at = unix_now();
-  record.request = turn.request;
-  record.idempotency_key = turn.idempotency_key;
-  record.key_since = record.at - options.replay_window.count();
-  record.max_threads = turn.storage.threads;
-  record.max_stored_bytes = turn.storage.bytes;
-  if (turn.in_flight)
-    record.usage = turn.in_flight->row_of(running->result->usage);
-  if (options.replay_window.count() > 0)
-    record.answer = *running->json;
+  auto record = running->record(*thread, key, options.replay_window);
   auto bytes = record.answer.size();
   for (const auto& message : record.messages)
     bytes += message->json.size();
-  if (!journal.send(store_turn{turn.id, std::move(record), self}, bytes))
+  if (!journal.send(store_turn{running->request.first().id, std::move(record), self}, bytes))
     fail_running(journal_full());
 }
 

@@ -1,6 +1,6 @@
 #include "actors/fair_line.hpp"
 
-#include "http/json.hpp"
+#include "actors/ledger.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -10,10 +10,8 @@ namespace lang_agent {
 
 namespace {
 
-/// Of an answer without a limit.
-constexpr std::int64_t usual_answer = 1000;
 /// A limit may be there to say that there is none: no model has so much to say.
-constexpr std::int64_t longest_answer = 65'536;
+constexpr std::uint64_t longest_answer = 65'536;
 constexpr std::uint64_t highest_cost = 262'144;
 
 std::uint64_t quantum_of(const queue_share& x) {
@@ -28,11 +26,8 @@ const share_ptr& share_of(const llm_order& x) {
 }
 
 std::uint64_t cost_of(const llm_order& x) {
-  const auto limit = x.parameters.max_tokens.value_or(usual_answer);
-  const auto answer =
-      static_cast<std::uint64_t>(std::clamp<std::int64_t>(limit, 1, longest_answer));
-  return std::min(http::estimate_tokens(x.prompt) + answer * std::max(x.parameters.choices, 1u),
-                  highest_cost);
+  const auto answers = std::min(answer_limit(x.parameters), longest_answer * x.parameters.choices);
+  return std::clamp(x.prompt_tokens + answers, std::uint64_t{1}, highest_cost);
 }
 
 fair_line::place fair_line::push(order_ptr x) {

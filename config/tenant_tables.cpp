@@ -9,8 +9,6 @@ namespace lang_agent {
 namespace {
 
 constexpr std::int64_t many = 1'000'000'000;
-/// Beyond all budgets, and sums of it stay far from overflow.
-constexpr std::int64_t most_tokens = 1'000'000'000'000'000;
 
 bool is_plain_name(const std::string& x) {
   return !x.empty() && x.size() <= 128
@@ -18,14 +16,12 @@ bool is_plain_name(const std::string& x) {
 }
 
 void read_limits(table_reader& in, usage_limits& out) {
-  in.number("max_turns", out.max_turns, 0, many);
-  in.number("max_streams", out.max_streams, 0, many);
-  in.number("requests_per_minute", out.requests_per_minute, 0, many);
-  in.number("tokens_per_minute", out.tokens_per_minute, 0, many);
-  in.number("tokens_per_day", out.tokens_per_day, 0, most_tokens);
-  in.number("tokens_per_month", out.tokens_per_month, 0, most_tokens);
-  in.amount("cost_per_day", out.cost_per_day);
-  in.amount("cost_per_month", out.cost_per_month);
+  for_each_limit(
+      out,
+      [&](const char* name, auto& limit, std::uint64_t most) {
+        in.number(name, limit, 0, static_cast<std::int64_t>(most));
+      },
+      [&](const char* name, std::uint64_t& limit) { in.amount(name, limit); });
 }
 
 /// `table`: its name in messages.

@@ -7,23 +7,6 @@ namespace lang_agent::http {
 
 namespace {
 
-/// Whole numbers of usage limits, by their names in JSON, which are those of the config.
-template <class Limits, class Visit>
-void for_each_count(Limits& x, Visit visit) {
-  visit("max_turns", x.max_turns, most_of_a_count);
-  visit("max_streams", x.max_streams, most_of_a_count);
-  visit("requests_per_minute", x.requests_per_minute, most_of_a_count);
-  visit("tokens_per_minute", x.tokens_per_minute, most_of_a_count);
-  visit("tokens_per_day", x.tokens_per_day, most_tokens);
-  visit("tokens_per_month", x.tokens_per_month, most_tokens);
-}
-
-template <class Limits, class Visit>
-void for_each_amount(Limits& x, Visit visit) {
-  visit("cost_per_day", x.cost_per_day);
-  visit("cost_per_month", x.cost_per_month);
-}
-
 /// Millionths as a decimal number.
 std::string amount_text(std::uint64_t x) {
   std::array<char, 40> out{};
@@ -40,18 +23,20 @@ std::string amount_text(std::uint64_t x) {
 } // namespace
 
 void read_limits(object_reader& in, usage_limits& out) {
-  for_each_count(out,
-                 [&](const char* name, auto& x, std::uint64_t most) { in.count(name, x, most); });
-  for_each_amount(out, [&](const char* name, auto& x) { in.amount(name, x); });
+  for_each_limit(
+      out, [&](const char* name, auto& x, std::uint64_t most) { in.count(name, x, most); },
+      [&](const char* name, auto& x) { in.amount(name, x); });
 }
 
 void append_limits(std::string& out, const usage_limits& x) {
-  for_each_count(x, [&](const char* name, const auto& count, std::uint64_t) {
-    append_member(out, name, std::to_string(count));
-  });
-  for_each_amount(x, [&](const char* name, std::uint64_t amount) {
-    append_member(out, name, amount_text(amount));
-  });
+  for_each_limit(
+      x,
+      [&](const char* name, const auto& count, std::uint64_t) {
+        append_member(out, name, std::to_string(count));
+      },
+      [&](const char* name, std::uint64_t amount) {
+        append_member(out, name, amount_text(amount));
+      });
 }
 
 std::string limits_text(const usage_limits& x) {

@@ -6,10 +6,6 @@
 
 namespace lang_agent::http {
 
-/// The largest count, where nothing else says so.
-inline constexpr std::uint64_t most_of_a_count = 1'000'000'000;
-inline constexpr std::uint64_t most_tokens = 1'000'000'000'000'000;
-
 /// Those of `in` itself.
 void read_limits(object_reader& in, usage_limits& out);
 

@@ -23,6 +23,24 @@ struct usage_limits {
   bool operator==(const usage_limits&) const = default;
 };
 
+inline constexpr std::uint64_t most_of_a_count = 1'000'000'000;
+/// Beyond all budgets, and sums of it stay far from overflow.
+inline constexpr std::uint64_t most_tokens = 1'000'000'000'000'000;
+
+/// Visits the limits that both a tenant and a key may have, by their names in the config and in the
+/// admin API: `count(name, limit, largest)` and, for money, `amount(name, limit)`.
+template <class Limits, class Count, class Amount>
+void for_each_limit(Limits& x, Count count, Amount amount) {
+  count("max_turns", x.max_turns, most_of_a_count);
+  count("max_streams", x.max_streams, most_of_a_count);
+  count("requests_per_minute", x.requests_per_minute, most_of_a_count);
+  count("tokens_per_minute", x.tokens_per_minute, most_of_a_count);
+  count("tokens_per_day", x.tokens_per_day, most_tokens);
+  count("tokens_per_month", x.tokens_per_month, most_tokens);
+  amount("cost_per_day", x.cost_per_day);
+  amount("cost_per_month", x.cost_per_month);
+}
+
 /// What a tenant may have in the store. 0: unlimited.
 struct storage_limits {
   std::size_t threads = 0;

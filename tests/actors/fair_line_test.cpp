@@ -240,15 +240,13 @@ CAF_TEST(those that waited too long are told apart) {
 CAF_TEST(a prompt and the longest answer make the cost) {
   const auto x = order_of(nullptr, 100);
   CAF_CHECK_EQUAL(cost_of(*x), 100u);
-  auto tokens = std::make_shared<chat_message>();
-  tokens->tokens = 50;
-  x->prompt = {tokens, tokens};
+  x->prompt_tokens = 100;
   CAF_CHECK_EQUAL(cost_of(*x), 200u);
   x->parameters.choices = 3;
   CAF_CHECK_EQUAL(cost_of(*x), 400u);
   x->parameters.choices = 1;
   x->parameters.max_tokens = std::nullopt;
-  CAF_CHECK_EQUAL(cost_of(*x), 1100u);
+  CAF_CHECK_EQUAL(cost_of(*x), 1124u);
   x->parameters.max_tokens = std::numeric_limits<std::int64_t>::max(); // as good as none
   CAF_CHECK_EQUAL(cost_of(*x), 65'636u);
   x->parameters.choices = 128;
