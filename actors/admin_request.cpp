@@ -227,7 +227,7 @@ void admin_request_state::send(std::string body) {
 }
 
 void admin_request_state::fail(const failure& why) {
-  record.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+  record.error = code_of(why);
   if (!begun) // else it is cut
     incoming->responder->send(http::error_response(why));
   finish(why.http_status());

@@ -343,7 +343,7 @@ void request_state::on_failed(const turn_failed& x) {
 }
 
 void request_state::fail(const failure& why) {
-  record.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+  record.error = code_of(why);
   if (begun && stream) {
     responder().end(http::answer_encoder::error_event(why));
   } else {

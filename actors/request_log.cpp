@@ -31,6 +31,10 @@ spdlog::level::level_enum level_of(int status) {
 
 } // namespace
 
+std::string code_of(const failure& why) {
+  return why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+}
+
 /// Appended piece by piece: a line for each request, and formatting cost more than all the rest of
 /// it.
 void log_request(const request_record& x) {

@@ -4,6 +4,7 @@
 #include "actors/request_timing.hpp"
 #include "http/request.hpp"
 #include "messages/chat.hpp"
+#include "messages/error.hpp"
 
 #include <chrono>
 #include <optional>
@@ -26,6 +27,9 @@ struct request_record {
   token_usage usage = {};
   origin_ptr origin = {}; ///< of an answer
 };
+
+/// The code that the client is told, for `request_record::error`.
+std::string code_of(const failure& why);
 
 /// Faults of ours and of upstreams at error and warn, all others at info.
 void log_request(const request_record& x);

@@ -98,7 +98,7 @@ void thread_call::send_json(std::string body) {
 }
 
 void thread_call::fail(const failure& why) {
-  record_.error = why.code.empty() ? std::string{contract_of(why.kind).code} : why.code;
+  record_.error = code_of(why);
   auto out = http::error_response(why);
   http::add_rate_headers(out, rates_of(caller_of(record_.head)));
   responder().send(std::move(out));

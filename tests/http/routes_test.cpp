@@ -6,6 +6,21 @@
 using namespace lang_agent;
 using http::endpoint;
 
+namespace {
+
+void check_route(const std::string& method, const std::string& path, endpoint target,
+                 http::access who, const std::string& parameter) {
+  CAF_MESSAGE(method << " " << path);
+  const auto found = http::find_route(method, path);
+  const auto* to = std::get_if<http::route>(&found);
+  CAF_REQUIRE(to);
+  CAF_CHECK(to->target == target);
+  CAF_CHECK(to->who == who);
+  CAF_CHECK_EQUAL(to->parameter, parameter);
+}
+
+} // namespace
+
 CAF_TEST(each path leads to its endpoint) {
   struct row {
     const char* method;
@@ -60,15 +75,9 @@ CAF_TEST(each path leads to its endpoint) {
       {"OPTIONS", "/v1/threads/42/fork", endpoint::preflight, true, ""},
       {"OPTIONS", "/v1/threads/import", endpoint::preflight, true, ""},
   };
-  for (const auto& x : table) {
-    CAF_MESSAGE(x.method << " " << x.path);
-    const auto found = http::find_route(x.method, x.path);
-    const auto* to = std::get_if<http::route>(&found);
-    CAF_REQUIRE(to);
-    CAF_CHECK(to->target == x.target);
-    CAF_CHECK(to->who == (x.open ? http::access::anybody : http::access::tenant));
-    CAF_CHECK_EQUAL(to->parameter, x.parameter);
-  }
+  for (const auto& x : table)
+    check_route(x.method, x.path, x.target, x.open ? http::access::anybody : http::access::tenant,
+                x.parameter);
 }
 
 CAF_TEST(the admin API is for admins) {
@@ -93,15 +102,8 @@ CAF_TEST(the admin API is for admins) {
       {"GET", "/admin/v1/state", endpoint::admin_state, ""},
       {"POST", "/admin/v1/drain", endpoint::drain, ""},
   };
-  for (const auto& x : table) {
-    CAF_MESSAGE(x.method << " " << x.path);
-    const auto found = http::find_route(x.method, x.path);
-    const auto* to = std::get_if<http::route>(&found);
-    CAF_REQUIRE(to);
-    CAF_CHECK(to->target == x.target);
-    CAF_CHECK(to->who == http::access::admin);
-    CAF_CHECK_EQUAL(to->parameter, x.parameter);
-  }
+  for (const auto& x : table)
+    check_route(x.method, x.path, x.target, http::access::admin, x.parameter);
 }
 
 CAF_TEST(what a listener does not offer does not exist) {
